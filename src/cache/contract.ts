@@ -1,0 +1,70 @@
+import type { BodyReader } from '../http/body.js';
+import type { Digest } from '../oci/digest.js';
+
+/** What is known of one piece of stored content. */
+export interface Entry {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  /** The media type of a manifest, as it was delivered; undefined for blobs. */
+  readonly mediaType: string | undefined;
+  /** When the content was committed, milliseconds since the epoch. */
+  readonly storedAt: number;
+}
+
+/** Content on its way into the store. The bytes count for nothing until `commit` has come back. */
+export interface Spool {
+  /** Bytes that have been written and can be read back. */
+  readonly writtenBytes: number;
+  /** Appends bytes. One call at a time. Rejects with a `store` fault; the spool is then good for reading only. */
+  append(bytes: Uint8Array): Promise<void>;
+  /** Reads back what was appended; gives the number of bytes read into `into` (its whole length, or up to writtenBytes). */
+  read(into: Uint8Array, offset: number): Promise<number>;
+  /**
+   * Makes the content visible under its digest: fsync, sums, rename, folder fsync, row. `digest` was computed from
+   * the appended bytes by the caller, who vouches for it. Where the store holds the digest already, the spool is dropped.
+   * Reading goes on working until `close`.
+   */
+  commit(digest: Digest, mediaType: string | undefined): Promise<Entry>;
+  /** Drops whatever was not committed and closes the file. Safe to call more than once. */
+  close(): Promise<void>;
+}
+
+/**
+ * Content by digest. Bytes are immutable: who asks for a digest gets exactly its bytes or an error. The store knows
+ * nothing of registries, repositories and rights; ask `access` first.
+ */
+export interface CacheStore {
+  /** The entry, or undefined where the content is not held. Answers hot entries without touching disk or index. */
+  lookup(digest: Digest): Promise<Entry | undefined>;
+  /**
+   * Opens stored content for reading; undefined where it turns out to be gone. Each chunk is checked against its sums
+   * before it leaves; a damaged file is quarantined and the read rejects with `content-damaged`.
+   */
+  open(digest: Digest): Promise<BodyReader | undefined>;
+  /** Whole content in memory, for manifests; undefined where it is not held or larger than `limitBytes`. */
+  readAll(digest: Digest, limitBytes: number): Promise<Buffer | undefined>;
+  /** A place for content that is arriving. Rejects with a `store` fault where there is no room or no disk. */
+  createSpool(expectedBytes: number | undefined): Promise<Spool>;
+  /** Stores content that is whole and verified already, such as a manifest. */
+  put(digest: Digest, bytes: Uint8Array, mediaType: string | undefined): Promise<Entry>;
+  /** Forgets the content and removes its file. Open readers go on reading. */
+  remove(digest: Digest): Promise<void>;
+  /** What is held, in all. */
+  readonly usage: { readonly bytes: number; readonly entries: number };
+  /** The last fault of the disk or the index, in words, or undefined when all is well. For readiness. */
+  readonly fault: string | undefined;
+  close(): Promise<void>;
+}
+
+/**
+ * Durable facts, by kind and key: which repository delivered what, what is public, where a tag pointed, which hosts are
+ * registries. Every fact that files cannot tell is written to a log as well, so that the index may be lost.
+ */
+export interface FactStore {
+  get<T>(kind: FactKind, key: string): Promise<T | undefined>;
+  /** Remembers a fact. `value` is plain JSON. A fault is counted, reported in readiness and swallowed: a cache fault is never a client fault. */
+  set(kind: FactKind, key: string, value: unknown): Promise<void>;
+  delete(kind: FactKind, key: string): Promise<void>;
+}
+
+export type FactKind = 'link' | 'public' | 'tag' | 'host';

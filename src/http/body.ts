@@ -1,0 +1,19 @@
+/** Some bytes of a body. They stay valid until `release` is called, which must happen exactly once. */
+export interface Piece {
+  readonly bytes: Uint8Array;
+  release(): void;
+}
+
+/** A body that can be read from any offset: a stored file, or one that is still arriving. */
+export interface BodyReader {
+  /** Whole length in bytes; undefined while an upstream that gave no Content-Length is still sending. */
+  readonly sizeBytes: number | undefined;
+  /**
+   * Gives 1 to `maxBytes` bytes from `offset`, waiting for them where they are still to arrive; undefined at the end
+   * of the body. Never gives a byte that the verification rules hold back. Rejects with a ProxyError when the bytes
+   * will never come or are damaged.
+   */
+  read(offset: number, maxBytes: number): Promise<Piece | undefined>;
+  /** Gives back what the reader holds. Safe to call more than once. */
+  close(): void;
+}

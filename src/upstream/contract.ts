@@ -1,0 +1,26 @@
+import type { Readable } from 'node:stream';
+import type { RawHeaders, Target } from '../http/exchange.js';
+
+export interface UpstreamRequest {
+  readonly target: Target;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: RawHeaders;
+  readonly body?: Readable;
+  readonly signal?: AbortSignal;
+}
+
+/** An answer whose body has not been read yet. Read it, or call `discard`: nothing else frees the connection. */
+export interface UpstreamResponse {
+  readonly status: number;
+  readonly headers: RawHeaders;
+  readonly body: Readable;
+  /** Throws the rest of the body away, closing the connection where that is cheaper than reading. */
+  discard(): void;
+}
+
+/** Sends one request to a registry or where it pointed us. Rejects with a ProxyError of source `upstream`, or `egress-refused`. */
+export interface UpstreamClient {
+  send(request: UpstreamRequest): Promise<UpstreamResponse>;
+  close(): Promise<void>;
+}
