@@ -1,0 +1,66 @@
+import ipaddr from 'ipaddr.js';
+
+/** A set of IP addresses, given as CIDR ranges. */
+export interface Ranges {
+  /** True where the address lies in a range. IPv4 inside IPv6 (mapped, NAT64) counts as IPv4. False for what is no address. */
+  contains(address: string): boolean;
+}
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
+
+/** Who may use the proxy unless told otherwise: loopback, private, carrier-grade NAT, ULA and link-local addresses. */
+export const DEFAULT_CLIENT_RANGES: readonly string[] = [
+  '127.0.0.0/8',
+  '::1/128',
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '100.64.0.0/10',
+  'fc00::/7',
+  '169.254.0.0/16',
+  'fe80::/10',
+];
+
+// RFC 6052: the well-known prefix under which a NAT64 gateway reaches all of IPv4.
+const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96');
+
+/** Reads CIDR ranges and single addresses. @throws Error with one sentence for the user, for the first one that is wrong */
+export function parseRanges(list: readonly string[]): Ranges {
+  const ranges = list.map(parseRange);
+  return {
+    contains: (text) => {
+      const address = readAddress(text);
+      if (address === undefined) return false;
+      return ranges.some(([base, bits]) => base.kind() === address.kind() && address.match(base, bits));
+    },
+  };
+}
+
+/** The address in its plainest form: IPv4 where IPv6 only wraps it, canonical otherwise; the text itself where it is no address. */
+export function plainAddress(text: string): string {
+  return readAddress(text)?.toString() ?? text;
+}
+
+function parseRange(text: string): [Address, number] {
+  try {
+    if (text.includes('/')) return ipaddr.parseCIDR(text);
+    // Only the four-part form: ipaddr.js would take `127.1` as well.
+    if (!ipaddr.isValid(text) || (!text.includes(':') && !ipaddr.IPv4.isValidFourPartDecimal(text)))
+      throw new Error('not an address');
+    const address = ipaddr.process(text);
+    return [address, address.kind() === 'ipv4' ? 32 : 128];
+  } catch (error) {
+    throw new Error(
+      `${JSON.stringify(text)} is not an address range; write 10.0.0.0/8, fd00::/8 or a single address.`,
+      { cause: error },
+    );
+  }
+}
+
+function readAddress(text: string): Address | undefined {
+  const bare = text.split('%', 1)[0] ?? '';
+  if (!ipaddr.isValid(bare)) return undefined;
+  const address = ipaddr.process(bare);
+  if (address instanceof ipaddr.IPv6 && address.match(NAT64)) return new ipaddr.IPv4(address.toByteArray().slice(12));
+  return address;
+}
