@@ -1,0 +1,84 @@
+import type { Writable } from 'node:stream';
+import { type DestinationStream, pino } from 'pino';
+import { build as buildPretty } from 'pino-pretty';
+import { escapeControls, type LogFields, pickLogFields, truncate } from './log-fields.js';
+
+export type { LogFields } from './log-fields.js';
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const LOG_FORMATS = ['json', 'pretty'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+/** Takes allow-listed fields only. Messages are fixed sentences; what varies goes into a field. */
+export interface Logger {
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
+}
+
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+  /** Where the lines go; standard output when absent. */
+  readonly destination?: Writable | undefined;
+}
+
+/** A logger that writes one line per call, in process and before the call returns where standard output allows it. */
+export function createLogger({ level, format, destination }: LoggerOptions): Logger {
+  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  const stream = format === 'pretty' ? prettyStream(destination) : jsonStream(destination);
+  const sink = pino(options, stream);
+  const clean = format === 'pretty' ? escapeFields : (fields: Record<string, string | number>) => fields;
+
+  function write(method: 'debug' | 'info' | 'warn' | 'error', fields: LogFields, message: string): void {
+    if (!sink.isLevelEnabled(method)) return;
+    sink[method](
+      clean(pickLogFields(fields)),
+      format === 'pretty' ? escapeControls(truncate(message)) : truncate(message),
+    );
+  }
+
+  return {
+    debug: (fields, message) => write('debug', fields, message),
+    info: (fields, message) => write('info', fields, message),
+    warn: (fields, message) => write('warn', fields, message),
+    error: (fields, message) => write('error', fields, message),
+  };
+}
+
+/** A logger that says nothing, for tests and for commands that speak for themselves. */
+export function createSilentLogger(): Logger {
+  const nothing = (): void => undefined;
+  return { debug: nothing, info: nothing, warn: nothing, error: nothing };
+}
+
+function jsonStream(destination: Writable | undefined): DestinationStream {
+  if (destination !== undefined) return destination;
+  const stdout = pino.destination({ fd: 1, sync: true });
+  // A reader of our output that has gone away is no reason to end the proxy.
+  stdout.on('error', () => undefined);
+  return stdout;
+}
+
+function prettyStream(destination: Writable | undefined): DestinationStream {
+  const target = destination ?? process.stdout;
+  const colour = destination === undefined && process.stdout.isTTY === true;
+  return buildPretty({
+    sync: true,
+    colorize: colour,
+    destination: target,
+    singleLine: true,
+    translateTime: 'SYS:HH:MM:ss.l',
+  });
+}
+
+function escapeFields(fields: Record<string, string | number>): Record<string, string | number> {
+  const escaped: Record<string, string | number> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    escaped[name] = typeof value === 'string' ? escapeControls(value) : value;
+  }
+  return escaped;
+}
