@@ -1,0 +1,3 @@
+import { hostsFile } from './topology.js';
+
+process.stdout.write(hostsFile());
