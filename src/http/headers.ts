@@ -33,6 +33,11 @@ const END_TO_END: ReadonlySet<string> = new Set([
   'www-authenticate',
 ]);
 
+/** Header lines from names and values, in the order they are written in. */
+export function headersFrom(fields: Readonly<Record<string, string>>): string[] {
+  return Object.entries(fields).flat();
+}
+
 /** The value of the first line with this name, in any case; undefined where there is none. */
 export function headerValue(headers: RawHeaders, name: string): string | undefined {
   const wanted = name.toLowerCase();

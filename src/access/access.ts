@@ -1,0 +1,164 @@
+import type { Digest } from '../oci/digest.js';
+import type { Manifest } from '../oci/manifest.js';
+import type { Credential } from './credential.js';
+import { type Grants, MAX_DEPTH } from './grants.js';
+import type { Links } from './links.js';
+import type { PublicContent, PublicRow } from './public-content.js';
+
+/** Reads a stored manifest; undefined where it is not held or can be read in more than one way. */
+export type ManifestReader = (digest: Digest) => Promise<Manifest | undefined>;
+
+/** Why a body may be given to a client. */
+export interface Permission {
+  readonly by: 'granted' | 'public' | 'open';
+  /** The length that the registry gave for the digest; undefined where it gave none. */
+  readonly sizeBytes: number | undefined;
+}
+
+/** A registry's answer to a client, as far as it says what the client may read. */
+export interface LiveAnswer {
+  readonly scope: string;
+  readonly credential: Credential;
+  readonly digest: Digest | undefined;
+  readonly status: number;
+  /** Whether a refusal speaks about the credential: some registries refuse all HEADs of blobs to everybody. */
+  readonly refusalCounts: boolean;
+}
+
+export interface AccessParts {
+  readonly grants: Grants;
+  readonly links: Links;
+  readonly publicContent: PublicContent;
+  readonly manifests: ManifestReader;
+  /** `open` asks nobody: for closed networks only. */
+  readonly mode: 'check' | 'open';
+}
+
+/**
+ * May this credential read this digest here? Content is shared by digest, the right to read it is not: a digest is
+ * given to a credential in a repository only where it is allowed (the registry said so, to this credential or to a
+ * stranger, a short while ago) and delivered (this repository once sent all its bytes, or it is public elsewhere).
+ */
+export class Access {
+  readonly #grants: Grants;
+  readonly #links: Links;
+  readonly #public: PublicContent;
+  readonly #manifests: ManifestReader;
+  readonly #open: boolean;
+
+  constructor(parts: AccessParts) {
+    this.#grants = parts.grants;
+    this.#links = parts.links;
+    this.#public = parts.publicContent;
+    this.#manifests = parts.manifests;
+    this.#open = parts.mode === 'open';
+  }
+
+  /** The first half of the rule, *allowed*: a fresh grant or a fresh proof that the digest is public here. */
+  async permission(scope: string, credential: Credential, digest: Digest): Promise<Permission | undefined> {
+    if (this.#open) return { by: 'open', sizeBytes: undefined };
+    const direct =
+      this.#grants.find(scope, credential.id, digest) ?? (await this.#inherited(scope, credential, digest));
+    if (direct) return { by: 'granted', sizeBytes: direct.sizeBytes };
+    return (await this.#public.has(scope, digest)) ? { by: 'public', sizeBytes: undefined } : undefined;
+  }
+
+  /** The second half of the rule, *delivered*. */
+  async isDelivered(scope: string, digest: Digest): Promise<boolean> {
+    if (this.#open || (await this.#links.has(scope, digest))) return true;
+    for (const carrier of await this.#links.carriers(digest)) {
+      const elsewhere = carrier !== scope && (await this.#links.has(carrier, digest));
+      if (elsewhere && (await this.#public.has(carrier, digest))) return true;
+    }
+    return false;
+  }
+
+  isPublic(scope: string, digest: Digest): Promise<boolean> {
+    return this.#public.has(scope, digest);
+  }
+
+  /** A live yes for this digest. A yes to a stranger is a yes to anybody. */
+  async allow(
+    scope: string,
+    credential: Credential,
+    digest: Digest,
+    sizeBytes: number | undefined,
+    isManifest: boolean,
+  ): Promise<void> {
+    this.#grants.add(scope, credential.id, digest, sizeBytes, isManifest);
+    if (credential.anonymous) await this.provePublic(scope, digest, Date.now());
+  }
+
+  /** All bytes of the digest came from this repository and their digest is right. */
+  async delivered(scope: string, digest: Digest): Promise<void> {
+    await this.#links.delivered(scope, digest);
+    const proof = await this.#public.find(scope, digest);
+    // A manifest that was proven public before it was stored passes the proof on now that it can be read.
+    if (proof) await this.#provePublicBelow(scope, digest, proof);
+  }
+
+  /** The digest was confirmed by a live answer, or served on one. */
+  confirmed(scope: string, digest: Digest): Promise<void> {
+    return this.#links.confirmed(scope, digest);
+  }
+
+  /** The registry showed this manifest to a stranger at `provenAt` (milliseconds since the epoch). */
+  async provePublic(scope: string, digest: Digest, provenAt: number): Promise<void> {
+    const proof = { provenAt, depth: 0 };
+    await this.#public.prove(scope, digest, proof);
+    await this.#provePublicBelow(scope, digest, proof);
+  }
+
+  /** The repository deleted the digest; whoever still has a grant finds nothing here that was delivered. */
+  async deleted(scope: string, digest: Digest): Promise<void> {
+    await this.#public.drop(scope, digest);
+    await this.#links.drop(scope, digest);
+  }
+
+  async dropPublic(scope: string, digest: Digest): Promise<void> {
+    await this.#public.drop(scope, digest);
+  }
+
+  /** Takes back what a live refusal takes away: 401 and 403 all grants of the credential here, 404 this digest. */
+  async observe(answer: LiveAnswer): Promise<void> {
+    const { scope, credential, digest, status } = answer;
+    if ((status === 401 || status === 403) && answer.refusalCounts) this.#grants.revoke(scope, credential.id);
+    if (status !== 404 || digest === undefined) return;
+    this.#grants.revokeDigest(scope, credential.id, digest);
+    const known = this.#grants.hasAny(scope, credential.id);
+    if (credential.anonymous) await this.#public.drop(scope, digest);
+    if (known) await this.#links.drop(scope, digest);
+  }
+
+  async #inherited(scope: string, credential: Credential, digest: Digest) {
+    // Expanding an index uncovers its children, which may be stored and can be expanded in turn.
+    for (let level = 0; level < MAX_DEPTH; level += 1) {
+      let progress = false;
+      for (const { digest: manifestDigest, grant } of this.#grants.unexpanded(scope, credential.id)) {
+        const manifest = await this.#manifests(manifestDigest);
+        if (!manifest) continue;
+        progress = true;
+        const children = manifest.descriptors.map((child) => ({
+          digest: child.digest,
+          sizeBytes: child.sizeBytes,
+          isManifest: child.kind === 'manifest',
+        }));
+        this.#grants.expand(scope, credential.id, manifestDigest, grant, children);
+      }
+      const found = this.#grants.find(scope, credential.id, digest);
+      if (found || !progress) return found;
+    }
+    return undefined;
+  }
+
+  async #provePublicBelow(scope: string, digest: Digest, proof: PublicRow): Promise<void> {
+    if (proof.depth >= MAX_DEPTH) return;
+    const manifest = await this.#manifests(digest);
+    if (!manifest) return;
+    const below = { provenAt: proof.provenAt, depth: proof.depth + 1 };
+    for (const child of manifest.descriptors) {
+      await this.#public.prove(scope, child.digest, below);
+      if (child.kind === 'manifest') await this.#provePublicBelow(scope, child.digest, below);
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import type { Access } from '../access/access.js';
+import type { CredentialReader } from '../access/credential.js';
+import type { CacheStore, FactStore } from '../cache/contract.js';
+import type { Flights } from '../cache/flight.js';
+import type { Target } from '../http/exchange.js';
+import type { Logger } from '../telemetry/log.js';
+import type { Metrics } from '../telemetry/metrics.js';
+import type { UpstreamClient } from '../upstream/contract.js';
+import type { Heads } from './heads.js';
+import type { ManifestFetches } from './manifest-fetches.js';
+import type { PublicProofs } from './public-proofs.js';
+import type { StoredManifests } from './stored-manifests.js';
+
+/** What the pipeline works with. `app.ts` puts it together; nothing in here is a singleton. */
+export interface PipelineContext {
+  readonly access: Access;
+  readonly credentials: CredentialReader;
+  readonly store: CacheStore;
+  readonly facts: FactStore;
+  readonly flights: Flights;
+  readonly upstream: UpstreamClient;
+  readonly heads: Heads;
+  readonly manifestFetches: ManifestFetches;
+  readonly storedManifests: StoredManifests;
+  readonly publicProofs: PublicProofs;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** This installation's random id, for Via. */
+  readonly viaId: string;
+  /** Called when a host has delivered verified content: from now on it is known to be a registry. */
+  onDelivered(target: Target): void;
+}

@@ -1,0 +1,71 @@
+import type { CacheStatus } from '../http/cache-status.js';
+import type { Exchange } from '../http/exchange.js';
+import { headerValue } from '../http/headers.js';
+import { parseDigest } from '../oci/digest.js';
+import type { UpstreamClient } from '../upstream/contract.js';
+import { askHead, yesOf } from './authorise.js';
+import type { PipelineContext } from './context.js';
+import { forwardedHeaders } from './outgoing.js';
+import { relay, relayedHeaders } from './relay.js';
+import { rememberTag } from './tag-memory.js';
+import { note, type Trace } from './trace.js';
+import type { Visit } from './visit.js';
+
+/** Passes a request on untouched, body and all, and streams the answer back. Nothing of it is stored. */
+export async function forward(
+  context: PipelineContext,
+  exchange: Exchange,
+  trace: Trace,
+  upstream: UpstreamClient,
+  reason: string,
+): Promise<number> {
+  const { request, target, signal } = exchange;
+  const response = await upstream.send({
+    target,
+    method: request.method,
+    path: request.path,
+    headers: forwardedHeaders(request.headers, context.viaId),
+    signal,
+    ...(request.hasBody && { body: request.body }),
+  });
+  await relay(response, exchange.reply, {
+    host: target.host,
+    status: note(trace, 'bypass', reason),
+    onBytes: (bytes) => context.metrics.upstreamBytes(trace.registry, bytes),
+  });
+  return response.status;
+}
+
+/**
+ * Passes a HEAD for content on: only the registry knows what it holds, and pushes depend on the answer. Its yes is a
+ * grant for what follows. Equal HEADs at the same time are one.
+ */
+export async function forwardHead(visit: Visit): Promise<void> {
+  const { context, exchange, trace, route } = visit;
+  const answer = await askHead(visit);
+  await learn(visit, answer);
+  const status: CacheStatus = note(trace, 'bypass', 'head');
+  exchange.reply.head(answer.status, relayedHeaders(answer.headers, status));
+  if (route.kind === 'manifest') noteRateLimit(context, trace, answer.headers);
+  await exchange.reply.end();
+}
+
+async function learn(visit: Visit, answer: Awaited<ReturnType<typeof askHead>>): Promise<void> {
+  const { context, scope, credential, route, exchange } = visit;
+  const digest = route.digest ?? parseDigest(headerValue(answer.headers, 'docker-content-digest') ?? '');
+  const sizeBytes = digest && yesOf(answer, digest);
+  if (digest === undefined || sizeBytes === undefined) return;
+  const isManifest = route.kind === 'manifest';
+  await context.access.allow(scope, credential, digest, sizeBytes, isManifest);
+  if (!isManifest) return;
+  await rememberTag(visit, digest);
+  const { repository } = route;
+  if (await context.store.lookup(digest)) {
+    context.publicProofs.offer({ target: exchange.target, scope, repository, digest, sizeBytes });
+  }
+}
+
+function noteRateLimit(context: PipelineContext, trace: Trace, headers: readonly string[]): void {
+  const remaining = Number.parseInt(headerValue(headers, 'ratelimit-remaining') ?? '', 10);
+  if (Number.isSafeInteger(remaining)) context.metrics.ratelimitRemaining(trace.registry, remaining);
+}

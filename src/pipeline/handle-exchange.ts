@@ -1,0 +1,99 @@
+import { asProxyError, ProxyError } from '../errors.js';
+import type { Exchange } from '../http/exchange.js';
+import { hasPassed } from '../http/via.js';
+import type { Digest } from '../oci/digest.js';
+import { errorBody } from '../oci/error-body.js';
+import { parseRoute } from '../oci/route.js';
+import { canonicalRegistry } from '../registries/aliases.js';
+import { upstreamFor } from './ask-upstream.js';
+import { authorise } from './authorise.js';
+import type { PipelineContext } from './context.js';
+import { decide } from './decide.js';
+import { fetchManifest } from './fetch-manifest.js';
+import { fill, passOn } from './fill.js';
+import { findContent } from './find-content.js';
+import { forward, forwardHead } from './forward.js';
+import { record } from './record.js';
+import { resolveTag } from './resolve.js';
+import { serve } from './serve.js';
+import { startTrace, type Trace } from './trace.js';
+import { scopeOf, type Visit } from './visit.js';
+
+/** Answers one exchange, from its route to its log line. Never rejects: whatever goes wrong is the client's answer. */
+export async function handleExchange(context: PipelineContext, exchange: Exchange): Promise<void> {
+  const { request, target } = exchange;
+  const route = parseRoute(request.method, request.path);
+  const trace = startTrace(exchange, route, canonicalRegistry(target.host, target.port, target.scheme));
+  const upstream = upstreamFor(context, trace);
+  try {
+    if (hasPassed(request.headers, context.viaId)) {
+      throw new ProxyError('loop', 'this request has been through this proxy before: its upstream leads back to it');
+    }
+    const first = decide({ method: request.method, route });
+    if (route.kind !== 'manifest' && route.kind !== 'blob') {
+      await forward(context, exchange, trace, upstream, first.reason);
+      return;
+    }
+    const credential = context.credentials.read(request.headers);
+    const scope = scopeOf(trace.registry, route);
+    const visit: Visit = { context, exchange, trace, route, scope, credential, upstream };
+    if (first.action === 'forward') await (first.reason === 'head' ? forwardHead(visit) : forwardWrite(visit));
+    else if (first.action === 'resolve') await resolveTag(visit);
+    else if (route.digest !== undefined) await giveByDigest(visit, route.digest);
+  } catch (error) {
+    answerFault(context, exchange, trace, error);
+  } finally {
+    record(context, exchange, trace);
+  }
+}
+
+/** Content by digest: let the credential in first, then look on the disk, then give the bytes or get them. */
+async function giveByDigest(visit: Visit, digest: Digest): Promise<void> {
+  const { exchange, route } = visit;
+  const { method } = exchange.request;
+  const authorisation = await authorise(visit, digest);
+  if (authorisation.outcome === 'refused') return passOn(visit, authorisation.response, 'refused');
+  if (authorisation.outcome === 'unproven') return fetchUnproven(visit);
+  const { by, permission } = authorisation;
+  const entry = await findContent(visit, digest, permission);
+  const decision = decide({ method, route, permission: by, usable: entry !== undefined });
+  if (decision.action === 'serve' && entry && (await serve(visit, entry, decision.reason))) return undefined;
+  return route.kind === 'manifest' ? fetchManifest(visit, 'miss', true) : fill(visit, digest);
+}
+
+/** The registry gave no answer that counts to our question; the client's own request will get the one that does. */
+async function fetchUnproven(visit: Visit): Promise<void> {
+  if (visit.route.kind === 'manifest') return fetchManifest(visit, 'miss', false);
+  await forward(visit.context, visit.exchange, visit.trace, visit.upstream, 'not-proven');
+}
+
+/** A push or a deletion. What a registry was seen to delete is not given out from here any more. */
+async function forwardWrite(visit: Visit): Promise<void> {
+  const { context, exchange, trace, upstream, scope, route } = visit;
+  const status = await forward(context, exchange, trace, upstream, 'write');
+  const deleted = exchange.request.method === 'DELETE' && status >= 200 && status < 300;
+  if (deleted && route.digest !== undefined) await context.access.deleted(scope, route.digest);
+}
+
+function answerFault(context: PipelineContext, exchange: Exchange, trace: Trace, thrown: unknown): void {
+  const { reply, request, signal } = exchange;
+  const error = signal.aborted
+    ? new ProxyError('client-gone', 'the client went away', { cause: thrown })
+    : asProxyError(thrown);
+  trace.reason = error.code;
+  if (error.code !== 'client-gone') {
+    context.metrics.fault(error.code);
+    context.logger.warn(
+      { id: exchange.id, code: error.code, source: error.source, error: error.message },
+      'Exchange failed',
+    );
+  }
+  if (reply.headSent || signal.aborted) {
+    reply.destroy();
+    return;
+  }
+  const { headers, body } = errorBody(error.status, error.message, exchange.id);
+  reply.head(error.status, headers);
+  const sent = request.method === 'HEAD' ? reply.end() : reply.write(body).then(() => reply.end());
+  sent.catch(() => reply.destroy());
+}

@@ -1,0 +1,48 @@
+import type { RawHeaders } from '../http/exchange.js';
+import { headerValue } from '../http/headers.js';
+import { type Digest, parseDigest } from '../oci/digest.js';
+import { askHead, yesOf } from './authorise.js';
+import { fetchManifest } from './fetch-manifest.js';
+import { findContent } from './find-content.js';
+import { serve } from './serve.js';
+import { recallTag, rememberTag } from './tag-memory.js';
+import type { Visit } from './visit.js';
+
+/** What a registry says about its limits goes to the client with an answer from disk, too. */
+const RELAYED_WITH_HIT = new Set(['ratelimit-limit', 'ratelimit-remaining', 'docker-ratelimit-source', 'warning']);
+
+/**
+ * Answers a GET by tag. The tag is resolved upstream each time, with the client's own headers, by a HEAD where the bytes
+ * are likely at hand (a HEAD is free under Docker Hub's limit, a GET is a pull). In every other case, a refused HEAD
+ * included, the client's own GET goes up, so that it sees the registry's own answer.
+ */
+export async function resolveTag(visit: Visit): Promise<void> {
+  const last = await recallTag(visit);
+  const held = last !== undefined && (await visit.context.store.lookup(last)) !== undefined;
+  if (held && (await serveResolved(visit))) return;
+  await fetchManifest(visit, 'request', false);
+}
+
+async function serveResolved(visit: Visit): Promise<boolean> {
+  const { context, scope, credential, exchange, route } = visit;
+  const answer = await askHead(visit).catch(() => undefined);
+  if (!answer) return false;
+  const digest = resolvedDigest(answer.headers);
+  const sizeBytes = digest && yesOf(answer, digest);
+  if (digest === undefined || sizeBytes === undefined) return false;
+  await context.access.allow(scope, credential, digest, sizeBytes, true);
+  await rememberTag(visit, digest);
+  const entry = await findContent(visit, digest, { sizeBytes });
+  if (!entry) return false;
+  context.publicProofs.offer({ target: exchange.target, scope, repository: route.repository, digest, sizeBytes });
+  const extra = relayedWithHit(answer.headers);
+  return serve(visit, entry, 'resolved', extra);
+}
+
+function resolvedDigest(headers: RawHeaders): Digest | undefined {
+  return parseDigest(headerValue(headers, 'docker-content-digest') ?? '');
+}
+
+function relayedWithHit(headers: RawHeaders): RawHeaders {
+  return headers.filter((_, i) => RELAYED_WITH_HIT.has((headers[i - (i % 2)] as string).toLowerCase()));
+}

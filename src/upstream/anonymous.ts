@@ -1,0 +1,155 @@
+import type { Readable } from 'node:stream';
+import type { Challenge } from '../http/challenge.js';
+import { parseChallenges } from '../http/challenge.js';
+import type { Target } from '../http/exchange.js';
+import { contentLength, headersFrom, headerValue, headerValues } from '../http/headers.js';
+import { parseAuthority } from '../net/authority.js';
+import type { Digest } from '../oci/digest.js';
+import { ACCEPT_ALL_MANIFESTS } from '../oci/media-types.js';
+import type { UpstreamClient, UpstreamResponse } from './contract.js';
+
+/** `public`: the registry gives this manifest to anybody. `private`: it says no. `unknown`: it gave no answer to go by. */
+export type PublicAnswer = 'public' | 'private' | 'unknown';
+
+/** A token response larger than this is not one. */
+const MAX_TOKEN_BYTES = 64 * 1024;
+const DEFAULT_TOKEN_LIFE_S = 60;
+const MAX_TOKENS = 1000;
+
+interface Token {
+  readonly value: string;
+  readonly until: number;
+}
+
+async function readJson(body: Readable, limitBytes: number): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > limitBytes) return undefined;
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function tokenUrl(challenge: Challenge, target: Target, repository: string): URL | undefined {
+  const realm = challenge.params.get('realm');
+  if (!realm || !URL.canParse(realm)) return undefined;
+  const url = new URL(realm);
+  const sameWeakness = url.protocol === 'http:' && target.scheme === 'http';
+  if (url.protocol !== 'https:' && !sameWeakness) return undefined;
+  const service = challenge.params.get('service');
+  if (service) url.searchParams.set('service', service);
+  url.searchParams.set('scope', challenge.params.get('scope') ?? `repository:${repository}:pull`);
+  return url;
+}
+
+/**
+ * Asks registries what they give to a stranger: the proxy's own requests, without anybody's credentials. Tokens that
+ * token servers hand to anybody are kept for their life.
+ */
+export class AnonymousAsker {
+  readonly #client: UpstreamClient;
+  readonly #via: string;
+  readonly #tokens = new Map<string, Token>();
+
+  constructor(client: UpstreamClient, via: string) {
+    this.#client = client;
+    this.#via = via;
+  }
+
+  /** Whether the registry shows this manifest to anybody: a HEAD by digest, with a stranger's token where it asks for one. */
+  async isPublic(target: Target, repository: string, digest: Digest, sizeBytes: number): Promise<PublicAnswer> {
+    try {
+      const path = `/v2/${repository}/manifests/${digest}`;
+      let response = await this.#head(target, path, this.#knownToken(target, repository));
+      if (response.status === 401) {
+        const token = await this.#fetchToken(response, target, repository);
+        if (!token) return 'private';
+        response = await this.#head(target, path, token);
+      }
+      return verdict(response, digest, sizeBytes);
+    } catch {
+      return 'unknown';
+    }
+  }
+
+  async #head(target: Target, path: string, token: string | undefined): Promise<UpstreamResponse> {
+    const headers = headersFrom({
+      Accept: ACCEPT_ALL_MANIFESTS,
+      ...this.#ownHeaders(),
+      ...(token && { Authorization: `Bearer ${token}` }),
+    });
+    const response = await this.#client.send({ target, method: 'HEAD', path, headers });
+    response.discard();
+    return response;
+  }
+
+  #ownHeaders() {
+    return { 'Accept-Encoding': 'identity', 'User-Agent': 'entrepot', Via: this.#via };
+  }
+
+  #knownToken(target: Target, repository: string): string | undefined {
+    const known = this.#tokens.get(tokenKey(target, repository));
+    return known && known.until > Date.now() ? known.value : undefined;
+  }
+
+  async #fetchToken(refused: UpstreamResponse, target: Target, repository: string): Promise<string | undefined> {
+    const challenges = parseChallenges(headerValues(refused.headers, 'www-authenticate'));
+    const bearer = challenges.find((challenge) => challenge.scheme === 'bearer');
+    const url = bearer && tokenUrl(bearer, target, repository);
+    if (!url) return undefined;
+    const scheme = url.protocol === 'https:' ? 'https' : 'http';
+    const { host, port } = parseAuthority(`${url.hostname}:${url.port || (scheme === 'https' ? 443 : 80)}`);
+    const response = await this.#client.send({
+      target: { scheme, host, port },
+      method: 'GET',
+      path: `${url.pathname}${url.search}`,
+      headers: [
+        'Accept',
+        'application/json',
+        'Accept-Encoding',
+        'identity',
+        'User-Agent',
+        'entrepot',
+        'Via',
+        this.#via,
+      ],
+    });
+    if (response.status !== 200) {
+      response.discard();
+      if (response.status >= 500 || response.status === 429) throw new Error('the token server has no answer now');
+      return undefined;
+    }
+    const answer = (await readJson(response.body, MAX_TOKEN_BYTES)) as Record<string, unknown> | undefined;
+    const value = answer?.token ?? answer?.access_token;
+    if (typeof value !== 'string') return undefined;
+    const lifeS = typeof answer?.expires_in === 'number' ? answer.expires_in : DEFAULT_TOKEN_LIFE_S;
+    this.#remember(tokenKey(target, repository), { value, until: Date.now() + lifeS * 900 });
+    return value;
+  }
+
+  #remember(key: string, token: Token): void {
+    this.#tokens.delete(key);
+    this.#tokens.set(key, token);
+    const oldest = this.#tokens.keys().next();
+    if (this.#tokens.size > MAX_TOKENS && !oldest.done) this.#tokens.delete(oldest.value);
+  }
+}
+
+function tokenKey(target: Target, repository: string): string {
+  return `${target.scheme}://${target.host}:${target.port}/${repository}`;
+}
+
+function verdict(response: UpstreamResponse, digest: Digest, sizeBytes: number): PublicAnswer {
+  if (response.status === 200) {
+    const claimed = headerValue(response.headers, 'docker-content-digest');
+    const right = claimed === undefined ? contentLength(response.headers) === sizeBytes : claimed === digest;
+    return right ? 'public' : 'unknown';
+  }
+  return response.status === 401 || response.status === 403 || response.status === 404 ? 'private' : 'unknown';
+}

@@ -1,0 +1,108 @@
+import { Agent, type buildConnector } from 'undici';
+import type { RawHeaders, Target } from '../http/exchange.js';
+import { setHeader } from '../http/headers.js';
+import { formatAuthority } from '../net/authority.js';
+import { type ConnectOptions, connectUpstream } from './connect.js';
+import type { UpstreamClient, UpstreamRequest, UpstreamResponse } from './contract.js';
+import { upstreamFailure } from './failure.js';
+
+export interface UpstreamTimeouts {
+  /** TCP and TLS together. */
+  readonly connectMs: number;
+  /** From the request to the head of the answer. */
+  readonly headMs: number;
+  /** Between two pieces of a body. */
+  readonly idleMs: number;
+}
+
+export const DEFAULT_TIMEOUTS: UpstreamTimeouts = { connectMs: 10_000, headMs: 30_000, idleMs: 60_000 };
+
+/** More header lines than this are an attack or a mistake; Node would silently drop those beyond 2,000 (threats D17). */
+const MAX_HEADER_LINES = 200;
+
+/** A body that is at most this long is read to its end when nobody wants it, so that the connection can be used again. */
+const DISCARD_BYTES = 64 * 1024;
+
+const REPEATABLE = new Set(['GET', 'HEAD']);
+
+function connector(options: ConnectOptions): buildConnector.connector {
+  return ({ protocol, hostname, port }, callback) => {
+    const scheme = protocol === 'https:' ? 'https' : 'http';
+    const host = hostname.replace(/^\[|\]$/g, '');
+    connectUpstream({ scheme, host, port: Number(port) || (scheme === 'https' ? 443 : 80) }, options).then(
+      (socket) => callback(null, socket),
+      (error: Error) => callback(error, null),
+    );
+  };
+}
+
+function originOf(target: Target): string {
+  return `${target.scheme}://${formatAuthority(target.host, target.port)}`;
+}
+
+/** The Host header of a request to this target: the port stands there only where it is not the scheme's own. */
+export function hostHeader(target: Target): string {
+  return formatAuthority(target.host, target.port, target.scheme === 'https' ? 443 : 80);
+}
+
+/**
+ * The client for everything that is not a blob's body: HTTP/1.1 with kept connections, no redirects followed, no body
+ * decoded, headers kept as they stand on the wire. A GET or HEAD that dies on a kept connection before its answer
+ * begins is sent once more on a fresh one (threats H08).
+ */
+export function createUpstreamClient(
+  options: Omit<ConnectOptions, 'timeoutMs'>,
+  timeouts = DEFAULT_TIMEOUTS,
+): UpstreamClient {
+  const agent = new Agent({
+    connect: connector({ ...options, timeoutMs: timeouts.connectMs }),
+    headersTimeout: timeouts.headMs,
+    bodyTimeout: timeouts.idleMs,
+    pipelining: 1,
+    keepAliveTimeout: 15_000,
+    maxHeaderSize: 64 * 1024,
+  });
+
+  async function once(request: UpstreamRequest): Promise<UpstreamResponse> {
+    const answer = await agent.request({
+      origin: originOf(request.target),
+      path: request.path,
+      method: request.method,
+      headers: [...setHeader(request.headers, 'Host', hostHeader(request.target))],
+      body: request.body ?? null,
+      responseHeaders: 'raw',
+      ...(request.signal && { signal: request.signal }),
+    });
+    const headers = answer.headers as unknown as RawHeaders;
+    const { body } = answer;
+    if (headers.length / 2 > MAX_HEADER_LINES) {
+      body.destroy();
+      throw Object.assign(new Error('too many headers'), { code: 'UND_ERR_HEADERS_OVERFLOW' });
+    }
+    return {
+      status: answer.statusCode,
+      headers,
+      body,
+      discard() {
+        body.on('error', () => {});
+        body.dump({ limit: DISCARD_BYTES }).catch(() => {});
+      },
+    };
+  }
+
+  return {
+    async send(request) {
+      try {
+        return await once(request);
+      } catch (error) {
+        const fault = upstreamFailure(error, request.target.host);
+        const again = fault.code === 'upstream-truncated' && REPEATABLE.has(request.method) && !request.signal?.aborted;
+        if (!again) throw fault;
+        return await once(request).catch((second: unknown) => {
+          throw upstreamFailure(second, request.target.host);
+        });
+      }
+    },
+    close: () => agent.destroy(),
+  };
+}

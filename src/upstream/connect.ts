@@ -1,0 +1,60 @@
+import { isIP, connect as netConnect, type OnReadOpts, type Socket } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
+import { ProxyError } from '../errors.js';
+import type { Target } from '../http/exchange.js';
+import type { EgressGuard } from '../net/egress-guard.js';
+import { upstreamFailure } from './failure.js';
+import type { Trust } from './trust.js';
+
+export interface ConnectOptions {
+  readonly guard: EgressGuard;
+  readonly trust: Trust;
+  /** From the first packet to the end of the TLS handshake. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * Opens a connection to an upstream, with TLS where the target asks for it, and resolves when it is ready for HTTP/1.1.
+ * The address that is dialled is the one that the egress guard saw, so a name cannot be rebound in between (threats
+ * A05). Rejects with `egress-refused`, `upstream-dns`, `upstream-connect`, `upstream-tls` or `upstream-timeout`.
+ */
+export function connectUpstream(target: Target, options: ConnectOptions, onread?: OnReadOpts): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const { host, port } = target;
+    const address = isIP(host) !== 0;
+    if (address) options.guard.check(host, port);
+    const tcp = {
+      host,
+      port,
+      lookup: options.guard.lookupFor(port),
+      autoSelectFamily: true,
+      noDelay: true,
+      keepAlive: true,
+      ...(onread && { onread }),
+    };
+    const secure = target.scheme === 'https';
+    const socket = secure
+      ? tlsConnect({
+          ...tcp,
+          ...(!address && { servername: host }),
+          secureContext: options.trust.context,
+          ALPNProtocols: ['http/1.1'],
+          minVersion: 'TLSv1.2',
+        })
+      : netConnect(tcp);
+    const timer = setTimeout(() => {
+      socket.destroy(new ProxyError('upstream-timeout', `${host}: no connection within ${options.timeoutMs / 1000} s`));
+    }, options.timeoutMs);
+    function failed(error: Error): void {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(upstreamFailure(error, host));
+    }
+    socket.once('error', failed);
+    socket.once(secure ? 'secureConnect' : 'connect', () => {
+      clearTimeout(timer);
+      socket.removeListener('error', failed);
+      resolve(socket);
+    });
+  });
+}
