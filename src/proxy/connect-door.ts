@@ -1,0 +1,114 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { asProxyError, ProxyError } from '../errors.js';
+import { type Authority, parseAuthority } from '../net/authority.js';
+import { dial } from '../net/dial.js';
+import { admitClient, clientAddress } from './admission.js';
+import type { DoorOptions, Engine, Passage } from './contract.js';
+import { refusalOf, writeRefusal } from './refusal.js';
+import { takeOverTls } from './tls-handover.js';
+import { openTunnel, type Tunnel } from './tunnel.js';
+import { decideConnect, type Verdict } from './verdict.js';
+
+/** Answers CONNECT: refuses, opens a blind tunnel, or takes the inside over. */
+export interface ConnectDoor {
+  connect(request: IncomingMessage, socket: Socket, head: Buffer, passage: Passage | undefined): void;
+  /** Blind tunnels that are open. */
+  readonly tunnels: number;
+  /** Ends the tunnels through which nothing has passed for `idleMs`. */
+  closeIdleTunnels(idleMs: number): void;
+  /** Gives up what is being connected. */
+  close(): void;
+}
+
+const DIAL_TIMEOUT_MS = 10_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const TUNNEL_IDLE_TIMEOUT_MS = 15 * 60_000;
+const MAX_HOSTS_SEEN = 10_000;
+
+export function createConnectDoor(options: DoorOptions, engine: () => Engine, newId: () => string): ConnectDoor {
+  const tunnels = new Set<Tunnel>();
+  const hostsSeen = new Set<string>();
+  const closing = new AbortController();
+  const events = options.events ?? {};
+
+  async function judge(authority: Authority): Promise<Verdict> {
+    const verdict = decideConnect(authority, options.policy, undefined);
+    if (verdict.kind !== 'ask') return verdict;
+    const known = await options.probe.verdictFor(authority.host, authority.port);
+    return decideConnect(authority, options.policy, known);
+  }
+
+  async function tunnel({ host, port }: Authority, socket: Socket, head: Buffer): Promise<void> {
+    const upstream = await dial({
+      host,
+      port,
+      guard: options.guard,
+      timeoutMs: options.dialTimeoutMs ?? DIAL_TIMEOUT_MS,
+      signal: closing.signal,
+      allowHalfOpen: true,
+    });
+    if (socket.destroyed) return void upstream.destroy();
+    const opened = openTunnel(socket, upstream, {
+      head,
+      idleTimeoutMs: options.tunnelIdleTimeoutMs ?? TUNNEL_IDLE_TIMEOUT_MS,
+    });
+    tunnels.add(opened);
+    events.onTunnelOpen?.(host, port);
+    const bytes = await opened.closed;
+    tunnels.delete(opened);
+    events.onTunnelClose?.(host, port, bytes);
+  }
+
+  async function intercept({ host, port }: Authority, socket: Socket, head: Buffer, why: string): Promise<void> {
+    const client = clientAddress(socket);
+    // Before the 200, so that a certificate that cannot be made is told and not guessed.
+    const secureContext = options.leaves.contextFor(host);
+    noteFirst(host, port, why);
+    socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+    if (head.length > 0) socket.unshift(head);
+    const timeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
+    const handover = await takeOverTls(socket, { host, secureContext, timeoutMs });
+    if (handover.socket === undefined) events.onClientTlsError?.(host, handover.fault, client);
+    else engine().adopt(handover.socket, { target: { scheme: 'https', host, port }, client });
+  }
+
+  function noteFirst(host: string, port: number, why: string): void {
+    const key = `${host}:${port}`;
+    if (hostsSeen.has(key) || hostsSeen.size >= MAX_HOSTS_SEEN) return;
+    hostsSeen.add(key);
+    events.onFirstIntercept?.(host, port, why);
+  }
+
+  async function answer(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    admitClient(clientAddress(socket), options.allowClients);
+    const authority = parseAuthority(request.url ?? '');
+    const verdict = await judge(authority);
+    if (verdict.kind === 'refuse') throw new ProxyError('denied', verdict.message);
+    if (authority.isAddress) options.guard.check(authority.host, authority.port);
+    if (socket.destroyed) return;
+    if (verdict.kind === 'intercept') await intercept(authority, socket, head, verdict.reason);
+    else await tunnel(authority, socket, head);
+  }
+
+  return {
+    connect: (request, socket, head, passage) => {
+      socket.on('error', () => socket.destroy());
+      const client = clientAddress(socket);
+      const nested = new ProxyError('method-refused', 'CONNECT is not answered inside a tunnel.');
+      const answered = passage === undefined ? answer(request, socket, head) : Promise.reject(nested);
+      answered.catch((error: unknown) => {
+        const fault = asProxyError(error);
+        events.onRefused?.(fault.code, fault.message, client);
+        writeRefusal(socket, refusalOf(fault, newId()));
+      });
+    },
+    get tunnels() {
+      return tunnels.size;
+    },
+    closeIdleTunnels: (idleMs) => {
+      for (const tunnel of tunnels) if (tunnel.idleMs >= idleMs) tunnel.destroy();
+    },
+    close: () => closing.abort(),
+  };
+}

@@ -1,0 +1,101 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { SecureContext, TLSSocket } from 'node:tls';
+import type { FaultCode } from '../errors.js';
+import type { Exchange, RawHeaders, Target } from '../http/exchange.js';
+import type { Ranges } from '../net/address-ranges.js';
+import type { EgressGuard } from '../net/egress-guard.js';
+import type { RegistryProbe } from './registry-probe.js';
+import type { ClientTlsFault } from './tls-handover.js';
+import type { TunnelBytes } from './tunnel.js';
+import type { HostPolicy } from './verdict.js';
+
+/** What a connection inside an opened tunnel belongs to: fixed by its CONNECT, whatever is said inside. */
+export interface Passage {
+  readonly target: Target;
+  /** The client's socket address, without port. */
+  readonly client: string;
+}
+
+/** What the HTTP machinery reports. `passage` is undefined on the proxy's own port. */
+export interface EngineEvents {
+  /** A CONNECT. Nothing has been answered; the socket belongs to the receiver. */
+  connect(request: IncomingMessage, socket: Socket, head: Buffer, passage: Passage | undefined): void;
+  /** A request whose head has been parsed and not been judged. The receiver answers. */
+  request(request: IncomingMessage, response: ServerResponse, passage: Passage | undefined): void;
+  /** A request with an Expect that is not 100-continue. The receiver answers. */
+  expectation(request: IncomingMessage, response: ServerResponse, passage: Passage | undefined): void;
+  /** A request to upgrade inside a tunnel. The socket belongs to the receiver. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, passage: Passage): void;
+  /** Bytes that are not HTTP, or a head that did not come in time. `answering` is true where an answer is under way. */
+  clientError(error: NodeJS.ErrnoException, socket: Duplex, answering: boolean): void;
+}
+
+export interface EngineOptions {
+  readonly host: string;
+  readonly port: number;
+  /** How long a request's head may take. */
+  readonly headersTimeoutMs: number;
+  /** How long a connection may stay open between requests. */
+  readonly keepAliveTimeoutMs: number;
+  /** How often the time limits are looked at. */
+  readonly checkIntervalMs: number;
+}
+
+/** The HTTP machinery under the proxy: one server on the proxy's port, one for what comes out of opened tunnels. */
+export interface Engine {
+  listen(): Promise<AddressInfo>;
+  /** Hands over the inside of a tunnel whose TLS has been ended in this process. */
+  adopt(socket: TLSSocket, passage: Passage): void;
+  /** Connections with a request, tunnel or upgrade under way. */
+  readonly busy: number;
+  /** Takes no new connections and closes those on which nothing is under way, now and as others come to rest. */
+  drain(): void;
+  /** Ends everything that is left and gives the port back. Safe to call more than once. */
+  close(): Promise<void>;
+}
+
+/** Builds an engine; nothing happens before `listen`. */
+export type CreateEngine = (options: EngineOptions, events: EngineEvents) => Engine;
+
+/** What the door tells to whoever logs and counts. None of these may throw. */
+export interface ProxyEvents {
+  onTunnelOpen?(host: string, port: number): void;
+  onTunnelClose?(host: string, port: number, bytes: TunnelBytes): void;
+  /** Something was refused at the door, before it became an exchange. */
+  onRefused?(code: FaultCode, message: string, client: string): void;
+  onClientTlsError?(host: string, fault: ClientTlsFault, client: string): void;
+  /** A host is opened for the first time since the start. */
+  onFirstIntercept?(host: string, port: number, why: string): void;
+}
+
+/** An answer in origin form from the proxy's own port. */
+export interface OriginAnswer {
+  readonly status: number;
+  readonly headers: RawHeaders;
+  readonly body: Uint8Array | string;
+}
+
+/** What the door needs from the rest of the proxy. */
+export interface DoorOptions {
+  readonly allowClients: Ranges;
+  readonly policy: HostPolicy;
+  readonly probe: RegistryProbe;
+  readonly guard: EgressGuard;
+  readonly leaves: { contextFor(host: string): SecureContext };
+  /** Answers one exchange. What it throws becomes a 500, or a broken connection once the head is sent. */
+  readonly handler: (exchange: Exchange) => Promise<void>;
+  /** Opens a connection to an upstream, with TLS where the scheme asks for it, for upgrades. */
+  readonly dialUpstream: (target: Target) => Promise<Duplex>;
+  /** Answers requests to the proxy itself, such as `GET /ca.crt`; undefined for an unknown path. */
+  readonly origin?: (path: string) => OriginAnswer | undefined;
+  readonly events?: ProxyEvents;
+  /** How long connecting to an upstream may take for a tunnel. */
+  readonly dialTimeoutMs?: number;
+  readonly handshakeTimeoutMs?: number;
+  /** How long a client may pause inside a request body. */
+  readonly bodyIdleTimeoutMs?: number;
+  /** How long nothing may pass through a tunnel. */
+  readonly tunnelIdleTimeoutMs?: number;
+}

@@ -1,0 +1,68 @@
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { ProxyError } from '../errors.js';
+import type { RawHeaders } from '../http/exchange.js';
+
+/** An answer that this proxy gives itself, in the form that registry clients show to people. */
+export interface Refusal {
+  readonly status: number;
+  readonly message: string;
+  readonly requestId: string;
+}
+
+/** The refusal of an exchange that has failed with `fault`. */
+export function refusalOf(fault: ProxyError, requestId: string): Refusal {
+  return { status: fault.status, message: fault.message, requestId };
+}
+
+// The codes of the distribution spec (section "Error Codes"), as far as a door can know, and UNAVAILABLE, which registries use too.
+const CODES: ReadonlyMap<number, string> = new Map([
+  [403, 'DENIED'],
+  [407, 'UNAUTHORIZED'],
+  [421, 'DENIED'],
+  [429, 'TOOMANYREQUESTS'],
+  [500, 'UNKNOWN'],
+  [502, 'UNAVAILABLE'],
+  [503, 'UNAVAILABLE'],
+  [504, 'UNAVAILABLE'],
+]);
+
+/** The body: error JSON of the distribution spec, with the request id in `detail`. */
+export function refusalBody(refusal: Refusal): Buffer {
+  const code = CODES.get(refusal.status) ?? 'UNSUPPORTED';
+  const error = { code, message: refusal.message, detail: { requestId: refusal.requestId } };
+  return Buffer.from(`${JSON.stringify({ errors: [error] })}\n`);
+}
+
+/** Answers a request and closes the connection: what else is on it is not to be trusted. */
+export function sendRefusal(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
+  if (response.headersSent || response.destroyed) return void response.destroy();
+  const body = refusalBody(refusal);
+  // Bytes of an unwanted body that are already here are read and dropped, so that the close is no reset.
+  request.resume();
+  response.writeHead(refusal.status, [...refusalHeaders(body), 'Connection', 'close']);
+  response.end(body);
+}
+
+/** Answers on a socket that no HTTP server looks after any more, and closes it. */
+export function writeRefusal(socket: Duplex, refusal: Refusal): void {
+  if (socket.destroyed || !socket.writable) return void socket.destroy();
+  const body = refusalBody(refusal);
+  const reason = STATUS_CODES[refusal.status] ?? 'Refused';
+  const lines = [`HTTP/1.1 ${refusal.status} ${reason}`];
+  const headers = [...refusalHeaders(body), 'Date', new Date().toUTCString(), 'Connection', 'close'];
+  for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`);
+  // Nobody waits for the client to close its side: it may never do so.
+  socket.end(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), body]), () => socket.destroy());
+}
+
+function refusalHeaders(body: Buffer): RawHeaders {
+  return [
+    'Content-Type',
+    'application/json',
+    'Content-Length',
+    String(body.length),
+    'X-Content-Type-Options',
+    'nosniff',
+  ];
+}

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { parseRanges } from '../../src/net/address-ranges.js';
+import { createHostPolicy } from '../../src/proxy/verdict.js';
+import { connectInside, connectRaw, connectThrough } from './raw-client.js';
+import { startDoor, startUpstream, type TestDoor } from './test-door.js';
+
+function tunnelPolicy(port: number, more: { deny?: string[] } = {}) {
+  return createHostPolicy({ intercept: ['none'], tunnel: [], deny: more.deny ?? [], connectPorts: [port] });
+}
+
+describe('proxy/listener', () => {
+  let door: TestDoor | undefined;
+  const open = async (changes: Parameters<typeof startDoor>[0] = {}) => {
+    door = await startDoor(changes);
+    return door;
+  };
+  afterEach(async () => {
+    await door?.close();
+    door = undefined;
+  });
+
+  it('opens a tunnel with the certificate of its host and makes an exchange of the request inside', async () => {
+    const { port, ca, told } = await open();
+    const client = await connectInside(port, 'registry.test:443', ca);
+    client.send('GET /v2/ HTTP/1.1\r\nHost: registry.test\r\n\r\n');
+    const answer = await client.until(/443\/v2\/ 0\n/);
+    assert.match(answer, /^HTTP\/1\.1 200 OK\r\n/);
+    assert.match(answer, /GET https:\/\/registry\.test:443\/v2\/ 0\n$/);
+    assert.deepEqual(told, ['opened registry.test:443 all']);
+    client.destroy();
+  });
+
+  it('answers several requests on one connection, pipelined ones in order', async () => {
+    const { port, ca } = await open();
+    const client = await connectInside(port, 'registry.test:443', ca);
+    const one = (n: number) => `GET /${n} HTTP/1.1\r\nHost: registry.test\r\n\r\n`;
+    client.send([1, 2, 3].map(one).join(''));
+    const answer = await client.until(/\/3 0\n/);
+    assert.deepEqual(
+      [...answer.matchAll(/443\/(\d) 0\n/g)].map((match) => match[1]),
+      ['1', '2', '3'],
+    );
+    client.destroy();
+  });
+
+  for (const nonsense of [
+    'constructor',
+    '..',
+    '[::1',
+    'registry.test:0',
+    'registry.test:443x',
+    `${'x'.repeat(2048)}`,
+    '__proto__',
+    '1:443',
+    '../../x:443',
+    'registry.test\0:443',
+    'user@registry.test:443',
+    '127.1:443',
+  ]) {
+    it(`answers 400 to CONNECT ${JSON.stringify(nonsense.slice(0, 40))} and lives on`, async () => {
+      const { port, ca } = await open();
+      const bad = await connectRaw(port);
+      bad.send(`CONNECT ${nonsense} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      assert.match(await bad.closed(), /^HTTP\/1\.1 400 /);
+      const good = await connectInside(port, 'registry.test:443', ca);
+      good.send('GET /v2/ HTTP/1.1\r\nHost: registry.test\r\n\r\n');
+      assert.match(await good.until(/ 0\n/), /^HTTP\/1\.1 200 /);
+      good.destroy();
+    });
+  }
+
+  it('passes a tunnel through unopened, with the bytes that came with the CONNECT', async () => {
+    const upstream = await startUpstream((socket) => socket.pipe(socket));
+    const { port, told, listener } = await open({ policy: tunnelPolicy(upstream.port) });
+    const client = await connectThrough(port, `plain.test:${upstream.port}`, 'early ');
+    client.send('late');
+    assert.match(await client.until(/early late/), /\r\n\r\nearly late$/);
+    assert.equal(listener.tunnels, 1);
+    client.socket.end();
+    await client.closed();
+    await upstream.close();
+    assert.deepEqual(told.slice(0, 1), [`tunnel plain.test:${upstream.port}`]);
+  });
+
+  it('answers 403 to a client from elsewhere and names the range to add', async () => {
+    const { port } = await open({ allowClients: parseRanges(['10.0.0.0/8']) });
+    for (const request of ['CONNECT registry.test:443', 'GET http://registry.test/', 'GET /ca.crt']) {
+      const client = await connectRaw(port);
+      client.send(`${request} HTTP/1.1\r\nHost: registry.test\r\n\r\n`);
+      const answer = await client.closed();
+      assert.match(answer, /^HTTP\/1\.1 403 /, request);
+      assert.match(answer, /--allow-clients 127\.0\.0\.1\/32/, request);
+    }
+  });
+
+  it('closes a connection that speaks no TLS after its CONNECT', async () => {
+    const { port, told } = await open();
+    const client = await connectThrough(port, 'registry.test:443');
+    client.send('SSH-2.0-OpenSSH_9.2\r\n');
+    await client.closed();
+    assert.deepEqual(told, ['opened registry.test:443 all', 'tls registry.test not-tls']);
+  });
+});
