@@ -51,8 +51,11 @@ export function createLogger({ level, format, destination }: LoggerOptions): Log
 
 /** A logger that says nothing, for tests and for commands that speak for themselves. */
 export function createSilentLogger(): Logger {
-  const nothing = (): void => undefined;
-  return { debug: nothing, info: nothing, warn: nothing, error: nothing };
+  return { debug: discard, info: discard, warn: discard, error: discard };
+}
+
+function discard(): void {
+  // Nothing: that is what the silent logger is for.
 }
 
 function jsonStream(destination: Writable | undefined): DestinationStream {
@@ -65,7 +68,7 @@ function jsonStream(destination: Writable | undefined): DestinationStream {
 
 function prettyStream(destination: Writable | undefined): DestinationStream {
   const target = destination ?? process.stdout;
-  const colour = destination === undefined && process.stdout.isTTY === true;
+  const colour = destination === undefined && process.stdout.isTTY;
   return buildPretty({
     sync: true,
     colorize: colour,

@@ -107,14 +107,15 @@ export function createMetrics({ nodeDefaults = true }: { readonly nodeDefaults?:
   const readers = new Map<GaugeName, () => number>();
   for (const [gauge, [name, help]] of Object.entries(GAUGES)) {
     const read = (): number => levelOf(readers.get(gauge as GaugeName));
-    new Gauge({
+    const level = new Gauge({
       name,
       help,
-      registers,
+      registers: [],
       collect() {
         this.set(read());
       },
     });
+    registry.registerMetric(level);
   }
 
   return {

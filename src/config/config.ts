@@ -1,0 +1,30 @@
+import type { ListenAddress } from './units.js';
+
+/** Everything that the proxy can be told, read and checked. A value: nothing changes it after the start. */
+export interface Config {
+  readonly listen: ListenAddress;
+  /** Undefined where the admin port is off. */
+  readonly adminListen: ListenAddress | undefined;
+  /** Absolute path. */
+  readonly dataDir: string;
+  /** Absolute path. */
+  readonly caDir: string;
+  /** `auto`, `all` or `none`, and host patterns; `all` and `none` stand alone. */
+  readonly intercept: readonly string[];
+  readonly tunnel: readonly string[];
+  readonly deny: readonly string[];
+  readonly connectPorts: readonly number[];
+  /** CIDR ranges, as are the next two. */
+  readonly allowClients: readonly string[];
+  readonly egressAllow: readonly string[];
+  readonly egressDeny: readonly string[];
+  /** Absolute paths of PEM files. */
+  readonly upstreamCa: readonly string[];
+  readonly access: 'check' | 'open';
+  readonly grantTtlMs: number;
+  readonly publicTtlMs: number;
+  readonly linkMaxAgeMs: number;
+  readonly drainMs: number;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly logFormat: 'json' | 'pretty';
+}

@@ -1,0 +1,82 @@
+import path from 'node:path';
+import { ConfigError } from '../errors.js';
+import { DEFAULT_CLIENT_RANGES } from '../net/address-ranges.js';
+import type { Config } from './config.js';
+import { environmentLayer, type Flags, fileLayer, flagLayer, type Layer, type Setting } from './layer.js';
+import { CONFIG_OPTION, environmentName, isList, OPTION_NAMES, OPTIONS, type OptionName } from './option-table.js';
+import { defaultCaDir, defaultDataDir, type Environment } from './paths.js';
+import { type OptionText, readOptions } from './schema.js';
+
+export type { Config } from './config.js';
+export type { Setting } from './layer.js';
+
+export interface ConfigSource {
+  readonly flags: Flags;
+  readonly env: Environment;
+  /** Absolute path of the working folder. */
+  readonly cwd: string;
+  /** Whether a person reads the output; decides over the default of `log-format`. */
+  readonly isTerminal?: boolean;
+}
+
+export interface LoadedConfig {
+  readonly config: Config;
+  /** The value in effect of every option, in the order of the table. */
+  readonly settings: readonly Setting[];
+}
+
+/**
+ * Puts the configuration together: flag before environment before file before default.
+ * @throws ConfigError with everything that is wrong, each problem beginning with where the value came from
+ */
+export function loadConfig(source: ConfigSource): Config {
+  return loadSettings(source).config;
+}
+
+/** As `loadConfig`, with the text and origin of every value. */
+export function loadSettings(source: ConfigSource): LoadedConfig {
+  const layers = [
+    { settings: defaults(source), problems: [] },
+    configFile(source),
+    environmentLayer(source.env, source.cwd),
+    flagLayer(source.flags, source.cwd),
+  ];
+  const problems = layers.flatMap((layer) => layer.problems);
+  const byName = new Map(layers.flatMap((layer) => layer.settings).map((setting) => [setting.name, setting]));
+  const settings = OPTION_NAMES.flatMap((name) => byName.get(name) ?? []);
+
+  const texts = Object.fromEntries(settings.map(({ name, value }) => [name, value]));
+  const read = readOptions(texts as Record<OptionName, OptionText>);
+  if ('config' in read) problems.push(...contradictions(read.config));
+  else problems.push(...read.complaints.map(({ name, sentence }) => `${byName.get(name)?.origin}: ${sentence}`));
+  if (!('config' in read) || problems.length > 0) throw new ConfigError(problems);
+  return { config: read.config, settings };
+}
+
+function configFile({ flags, env, cwd }: ConfigSource): Layer {
+  const flag = flags[CONFIG_OPTION.name];
+  if (flag !== undefined && typeof flag !== 'string') {
+    return { settings: [], problems: [`--${CONFIG_OPTION.name} is given ${flag.length} times.`] };
+  }
+  const named = flag ?? env[environmentName(CONFIG_OPTION.name)] ?? '';
+  return named === '' ? { settings: [], problems: [] } : fileLayer(path.resolve(cwd, named));
+}
+
+function defaults({ env, isTerminal }: ConfigSource): readonly Setting[] {
+  const ofThisMachine: Partial<Record<OptionName, OptionText>> = {
+    'data-dir': defaultDataDir(env),
+    'ca-dir': defaultCaDir(),
+    'allow-clients': DEFAULT_CLIENT_RANGES,
+    'log-format': isTerminal === true ? 'pretty' : 'json',
+  };
+  return OPTIONS.map((option) => {
+    const text = ofThisMachine[option.name] ?? option.default ?? '';
+    const value = isList(option.name) && typeof text === 'string' ? text.split(',').filter((one) => one !== '') : text;
+    return { name: option.name, value, origin: 'default' };
+  });
+}
+
+function contradictions({ listen, adminListen }: Config): readonly string[] {
+  if (listen.port === 0 || listen.port !== adminListen?.port || listen.host !== adminListen.host) return [];
+  return ['--listen and --admin-listen name the same address; give each its own port.'];
+}

@@ -1,0 +1,202 @@
+/** What the text of an option is read as. */
+export type OptionKind =
+  | 'listen'
+  | 'listen-or-off'
+  | 'path'
+  | 'paths'
+  | 'intercept'
+  | 'host-patterns'
+  | 'ports'
+  | 'ranges'
+  | 'duration'
+  | 'access'
+  | 'log-level'
+  | 'log-format';
+
+/** One option of `entrepot serve`: flag `--name`, environment ENTREPOT_NAME, camelCase key of the YAML file. */
+export interface OptionSpec {
+  readonly name: string;
+  readonly kind: OptionKind;
+  /** What stands for the value in help texts. */
+  readonly metavar: string;
+  /** As text; undefined where it depends on the machine or there is none, in which case `shownDefault` says so in words. */
+  readonly default: string | undefined;
+  readonly shownDefault?: string;
+  /** One line without a full stop. */
+  readonly help: string;
+}
+
+/** All options that make up the configuration, in the order of help and README. */
+export const OPTIONS = [
+  {
+    name: 'listen',
+    kind: 'listen',
+    metavar: 'HOST:PORT',
+    default: '127.0.0.1:3128',
+    help: 'address of the proxy',
+  },
+  {
+    name: 'admin-listen',
+    kind: 'listen-or-off',
+    metavar: 'HOST:PORT',
+    default: '127.0.0.1:3129',
+    help: 'address of health, metrics and the CA certificate, or `off`',
+  },
+  {
+    name: 'data-dir',
+    kind: 'path',
+    metavar: 'DIR',
+    default: undefined,
+    shownDefault: '`$XDG_STATE_HOME/entrepot` or `~/.local/state/entrepot`',
+    help: 'folder of the stored content and its index',
+  },
+  {
+    name: 'ca-dir',
+    kind: 'path',
+    metavar: 'DIR',
+    default: undefined,
+    shownDefault: '`ca/` of the checkout',
+    help: 'folder of the CA key and certificate',
+  },
+  {
+    name: 'intercept',
+    kind: 'intercept',
+    metavar: 'LIST',
+    default: 'auto',
+    help: 'hosts to open: `auto` (registries, found by asking), `all`, `none`, host patterns, or `auto` with patterns',
+  },
+  {
+    name: 'tunnel',
+    kind: 'host-patterns',
+    metavar: 'LIST',
+    default: '',
+    help: 'host patterns never to open; wins over `--intercept`',
+  },
+  {
+    name: 'deny',
+    kind: 'host-patterns',
+    metavar: 'LIST',
+    default: '',
+    help: 'host patterns to refuse; wins over all else',
+  },
+  {
+    name: 'connect-ports',
+    kind: 'ports',
+    metavar: 'LIST',
+    default: '443',
+    help: 'ports that clients may connect to, besides those named in `--intercept`',
+  },
+  {
+    name: 'allow-clients',
+    kind: 'ranges',
+    metavar: 'CIDRS',
+    default: undefined,
+    shownDefault: 'loopback, private, ULA, link-local, 100.64.0.0/10',
+    help: 'addresses that may use the proxy',
+  },
+  {
+    name: 'egress-allow',
+    kind: 'ranges',
+    metavar: 'CIDRS',
+    default: '',
+    help: 'addresses to connect to although they are loopback, link-local or otherwise refused',
+  },
+  {
+    name: 'egress-deny',
+    kind: 'ranges',
+    metavar: 'CIDRS',
+    default: '',
+    help: 'further addresses never to connect to',
+  },
+  {
+    name: 'upstream-ca',
+    kind: 'paths',
+    metavar: 'FILE',
+    default: '',
+    help: 'further roots (PEM) for registries, besides those of the system',
+  },
+  {
+    name: 'access',
+    kind: 'access',
+    metavar: 'check|open',
+    default: 'check',
+    help: 'whether the registry is asked who may read what; `open` hands stored content to every client',
+  },
+  {
+    name: 'grant-ttl',
+    kind: 'duration',
+    metavar: 'DURATION',
+    default: '60s',
+    help: 'how long a registry’s yes to a credential counts',
+  },
+  {
+    name: 'public-ttl',
+    kind: 'duration',
+    metavar: 'DURATION',
+    default: '1h',
+    help: 'how long content counts as public after a check without credentials',
+  },
+  {
+    name: 'link-max-age',
+    kind: 'duration',
+    metavar: 'DURATION',
+    default: '30d',
+    help: 'how long it counts that a repository delivered some content',
+  },
+  {
+    name: 'drain',
+    kind: 'duration',
+    metavar: 'DURATION',
+    default: '30s',
+    help: 'how long transfers may go on after a signal to stop',
+  },
+  {
+    name: 'log-level',
+    kind: 'log-level',
+    metavar: 'LEVEL',
+    default: 'info',
+    help: '`debug`, `info`, `warn`, `error` or `silent`',
+  },
+  {
+    name: 'log-format',
+    kind: 'log-format',
+    metavar: 'json|pretty',
+    default: undefined,
+    shownDefault: '`pretty` on a terminal, else `json`',
+    help: 'form of the log lines',
+  },
+] as const satisfies readonly OptionSpec[];
+
+export type OptionName = (typeof OPTIONS)[number]['name'];
+
+/** The option that names the YAML file; no key of that file itself. */
+export const CONFIG_OPTION = {
+  name: 'config',
+  metavar: 'FILE',
+  help: 'YAML file with the options as camelCase keys',
+} as const;
+
+export const OPTION_NAMES: readonly OptionName[] = OPTIONS.map((option) => option.name);
+
+const LIST_KINDS: ReadonlySet<OptionKind> = new Set(['intercept', 'host-patterns', 'ports', 'ranges', 'paths']);
+const PATH_KINDS: ReadonlySet<OptionKind> = new Set(['path', 'paths']);
+
+/** True where the option takes several values: separated by commas, by repeating the flag, or as a YAML sequence. */
+export function isList(name: OptionName): boolean {
+  return OPTIONS.some((option) => option.name === name && LIST_KINDS.has(option.kind));
+}
+
+/** True where the option names files or folders. */
+export function isPath(name: OptionName): boolean {
+  return OPTIONS.some((option) => option.name === name && PATH_KINDS.has(option.kind));
+}
+
+/** `admin-listen` → `ENTREPOT_ADMIN_LISTEN`. */
+export function environmentName(name: string): string {
+  return `ENTREPOT_${name.replaceAll('-', '_').toUpperCase()}`;
+}
+
+/** `admin-listen` → `adminListen`. */
+export function fileKey(name: string): string {
+  return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}

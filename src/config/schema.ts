@@ -1,0 +1,132 @@
+import { z } from 'zod';
+import { parseRanges } from '../net/address-ranges.js';
+import { parseHostPattern } from '../net/host-pattern.js';
+import type { Config } from './config.js';
+import { OPTION_NAMES, type OptionName } from './option-table.js';
+import { didYouMean } from './suggest.js';
+import { parseDuration, parseListen, parsePort } from './units.js';
+
+/** An option's value before it is read: one text, or several for a list. */
+export type OptionText = string | readonly string[];
+
+/** What is wrong with the value of an option, in a sentence. */
+export interface Complaint {
+  readonly name: OptionName;
+  readonly sentence: string;
+}
+
+const INTERCEPT_WORDS = ['auto', 'all', 'none'];
+
+const listen = z.string().transform(reading(parseListen));
+const listenOrOff = z.string().transform(reading((text) => (text === 'off' ? undefined : parseListen(text))));
+const path = z.string().min(1, 'a path is needed.');
+const hostPatterns = z.array(z.string().transform(reading(checkPattern)));
+const ranges = z.array(z.string().transform(reading(checkRange)));
+const duration = z.string().transform(reading(parseDuration));
+const portOf = z.string().transform(reading(parsePort));
+
+const SCHEMA = z.strictObject({
+  listen,
+  'admin-listen': listenOrOff,
+  'data-dir': path,
+  'ca-dir': path,
+  intercept: z.array(z.string()).superRefine(checkIntercept),
+  tunnel: hostPatterns,
+  deny: hostPatterns,
+  'connect-ports': z.array(portOf),
+  'allow-clients': ranges,
+  'egress-allow': ranges,
+  'egress-deny': ranges,
+  'upstream-ca': z.array(path),
+  access: choice(['check', 'open']),
+  'grant-ttl': duration,
+  'public-ttl': duration,
+  'link-max-age': duration,
+  drain: duration,
+  'log-level': choice(['debug', 'info', 'warn', 'error', 'silent']),
+  'log-format': choice(['json', 'pretty']),
+} satisfies Record<OptionName, z.ZodType>);
+
+/** Reads all options. Gives either the configuration or everything that is wrong with it, in the order of the table. */
+export function readOptions(
+  texts: Readonly<Record<OptionName, OptionText>>,
+): { readonly config: Config } | { readonly complaints: readonly Complaint[] } {
+  const parsed = SCHEMA.safeParse(texts);
+  if (!parsed.success) {
+    const complaints = parsed.error.issues.map((issue) => ({
+      name: issue.path[0] as OptionName,
+      sentence: issue.message,
+    }));
+    return { complaints: complaints.sort((a, b) => OPTION_NAMES.indexOf(a.name) - OPTION_NAMES.indexOf(b.name)) };
+  }
+  const options = parsed.data;
+  return {
+    config: {
+      listen: options.listen,
+      adminListen: options['admin-listen'],
+      dataDir: options['data-dir'],
+      caDir: options['ca-dir'],
+      intercept: options.intercept,
+      tunnel: options.tunnel,
+      deny: options.deny,
+      connectPorts: options['connect-ports'],
+      allowClients: options['allow-clients'],
+      egressAllow: options['egress-allow'],
+      egressDeny: options['egress-deny'],
+      upstreamCa: options['upstream-ca'],
+      access: options.access,
+      grantTtlMs: options['grant-ttl'],
+      publicTtlMs: options['public-ttl'],
+      linkMaxAgeMs: options['link-max-age'],
+      drainMs: options.drain,
+      logLevel: options['log-level'],
+      logFormat: options['log-format'],
+    },
+  };
+}
+
+/** Makes a zod transform of a function that throws an Error whose message is for the user. */
+function reading<Value>(read: (text: string) => Value): (text: string, context: z.RefinementCtx) => Value {
+  return (text, context) => {
+    try {
+      return read(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+      return z.NEVER;
+    }
+  };
+}
+
+function choice<const Words extends readonly [string, ...string[]]>(
+  words: Words,
+): z.ZodEnum<z.core.util.ToEnum<Words[number]>> {
+  return z.enum(words, {
+    error: ({ input }) => `${JSON.stringify(input)} is none of ${words.join(', ')}.${didYouMean(String(input), words)}`,
+  });
+}
+
+function checkPattern(text: string): string {
+  parseHostPattern(text);
+  return text;
+}
+
+function checkRange(text: string): string {
+  parseRanges([text]);
+  return text;
+}
+
+function checkIntercept(entries: readonly string[], context: z.RefinementCtx): void {
+  const complain = (message: string): void => context.addIssue({ code: 'custom', message });
+  if (entries.length === 0) complain('the list is empty; write none to open no host.');
+  for (const word of ['all', 'none']) {
+    if (entries.includes(word) && entries.length > 1) complain(`${word} stands alone.`);
+  }
+  for (const entry of entries) {
+    if (INTERCEPT_WORDS.includes(entry)) continue;
+    try {
+      parseHostPattern(entry);
+    } catch (error) {
+      complain((error as Error).message);
+    }
+  }
+}

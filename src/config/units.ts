@@ -1,0 +1,85 @@
+import { parseAuthority } from '../net/authority.js';
+
+/** An address to listen on. Port 0 asks the system for a free one. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const MAX_DURATION_MS = 3650 * 86_400_000;
+
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  B: 1,
+  kB: 1e3,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+};
+
+/**
+ * Reads `500ms`, `60s`, `5m`, `1h`, `30d` or a plain `0`, in milliseconds. At most ten years.
+ * @throws Error with one sentence for the user
+ */
+export function parseDuration(text: string): number {
+  if (text === '0') return 0;
+  const [, digits, unit] = /^(\d{1,15})(ms|s|m|h|d)$/.exec(text) ?? [];
+  const factor = DURATION_UNITS[unit ?? ''];
+  if (digits === undefined || factor === undefined) {
+    throw new Error(
+      `${JSON.stringify(text)} is not a duration; write a whole number and a unit, as in 500ms, 60s, 5m, 1h or 30d.`,
+    );
+  }
+  const durationMs = Number(digits) * factor;
+  if (durationMs > MAX_DURATION_MS) throw new Error(`${text} is too long; 3650d is the most.`);
+  return durationMs;
+}
+
+/**
+ * Reads `50GiB`, `10MB` or a plain number of bytes; kB, MB, GB, TB are powers of 1000, KiB to TiB powers of 1024.
+ * @throws Error with one sentence for the user
+ */
+export function parseSize(text: string): number {
+  const [, digits, unit] = /^(\d{1,15})([A-Za-z]*)$/.exec(text) ?? [];
+  const factor = Object.hasOwn(SIZE_UNITS, unit ?? '') ? SIZE_UNITS[unit ?? ''] : undefined;
+  if (digits === undefined || factor === undefined) {
+    throw new Error(
+      `${JSON.stringify(text)} is not a size; write a whole number and a unit, as in 50GiB or 10MB, or bytes.`,
+    );
+  }
+  const bytes = Number(digits) * factor;
+  if (!Number.isSafeInteger(bytes)) throw new Error(`${text} is too large.`);
+  return bytes;
+}
+
+/**
+ * Reads `127.0.0.1:3128`, `localhost:3128` or `[::]:3128`.
+ * @throws Error with one sentence for the user
+ */
+export function parseListen(text: string): ListenAddress {
+  const isAnyPort = text.endsWith(':0');
+  try {
+    // Port 0 is nothing one can connect to, but a fine thing to listen on.
+    const { host, port } = isAnyPort ? parseAuthority(text.slice(0, -2), 0) : parseAuthority(text);
+    return { host, port };
+  } catch (error) {
+    throw new Error(
+      `${JSON.stringify(text)} is not an address to listen on; write host and port, as in 127.0.0.1:3128 or [::]:3128.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Reads a port of TCP. @throws Error with one sentence for the user */
+export function parsePort(text: string): number {
+  const port = /^[1-9]\d{0,4}$/.test(text) ? Number(text) : 0;
+  if (port < 1 || port > 65_535)
+    throw new Error(`${JSON.stringify(text)} is not a port; write a number from 1 to 65535.`);
+  return port;
+}

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import type { OptionName } from '../../src/config/option-table.js';
+import { type OptionText, readOptions } from '../../src/config/schema.js';
+
+const VALID: Readonly<Record<OptionName, OptionText>> = {
+  listen: '127.0.0.1:3128',
+  'admin-listen': 'off',
+  'data-dir': '/data',
+  'ca-dir': '/ca',
+  intercept: ['auto'],
+  tunnel: [],
+  deny: [],
+  'connect-ports': ['443'],
+  'allow-clients': ['10.0.0.0/8'],
+  'egress-allow': [],
+  'egress-deny': [],
+  'upstream-ca': [],
+  access: 'check',
+  'grant-ttl': '60s',
+  'public-ttl': '1h',
+  'link-max-age': '30d',
+  drain: '30s',
+  'log-level': 'info',
+  'log-format': 'json',
+};
+
+function complaintsOf(change: Partial<Record<OptionName, OptionText>>): readonly string[] {
+  const read = readOptions({ ...VALID, ...change });
+  return 'complaints' in read ? read.complaints.map(({ name, sentence }) => `${name}: ${sentence}`) : [];
+}
+
+describe('config/schema', () => {
+  it('reads every option into its own form', () => {
+    assert.deepEqual(readOptions(VALID), {
+      config: {
+        listen: { host: '127.0.0.1', port: 3128 },
+        adminListen: undefined,
+        dataDir: '/data',
+        caDir: '/ca',
+        intercept: ['auto'],
+        tunnel: [],
+        deny: [],
+        connectPorts: [443],
+        allowClients: ['10.0.0.0/8'],
+        egressAllow: [],
+        egressDeny: [],
+        upstreamCa: [],
+        access: 'check',
+        grantTtlMs: 60_000,
+        publicTtlMs: 3_600_000,
+        linkMaxAgeMs: 2_592_000_000,
+        drainMs: 30_000,
+        logLevel: 'info',
+        logFormat: 'json',
+      },
+    });
+  });
+
+  const wrong: readonly [string, Partial<Record<OptionName, OptionText>>, RegExp][] = [
+    ['a listen address', { listen: 'nowhere' }, /^listen: "nowhere" is not an address to listen on/],
+    ['an admin address', { 'admin-listen': 'on' }, /^admin-listen: "on" is not an address/],
+    ['off for the proxy itself', { listen: 'off' }, /^listen: "off" is not an address/],
+    ['an empty path', { 'data-dir': '' }, /^data-dir: a path is needed/],
+    ['a duration', { 'grant-ttl': '60' }, /^grant-ttl: "60" is not a duration/],
+    ['a port', { 'connect-ports': ['443', 'https'] }, /^connect-ports: "https" is not a port/],
+    ['a range', { 'egress-deny': ['10.0.0.0/33'] }, /^egress-deny: "10\.0\.0\.0\/33" is not an address range/],
+    ['a pattern', { deny: ['a b'] }, /^deny: "a b" is not a host pattern/],
+    ['a pattern to intercept', { intercept: ['auto', 'a b'] }, /^intercept: "a b" is not a host pattern/],
+    ['a pattern to tunnel', { tunnel: ['a..b'] }, /^tunnel: "a\.\.b" is not a host pattern/],
+    ['no host to intercept', { intercept: [] }, /^intercept: the list is empty; write none/],
+    ['all beside others', { intercept: ['all', 'ghcr.io'] }, /^intercept: all stands alone/],
+    ['none beside others', { intercept: ['auto', 'none'] }, /^intercept: none stands alone/],
+    ['an unknown word', { access: 'opne' }, /^access: "opne" is none of check, open\.$/],
+    ['a mistyped word', { 'log-level': 'warning' }, /^log-level: "warning" is none of .*\. Did you mean warn\?$/],
+  ];
+  for (const [what, change, complaint] of wrong) {
+    it(`complains about ${what}`, () => {
+      const complaints = complaintsOf(change);
+      assert.equal(complaints.length, 1);
+      assert.match(complaints[0] ?? '', complaint);
+    });
+  }
+
+  it('takes auto together with patterns, and words where they stand alone', () => {
+    for (const intercept of [['auto', '*.corp.example', 'registry.test:5000'], ['all'], ['none'], ['ghcr.io']]) {
+      assert.deepEqual(complaintsOf({ intercept }), []);
+    }
+  });
+
+  it('gives all complaints at once, in the order of the table', () => {
+    const names = complaintsOf({ 'log-format': 'xml', drain: 'x', deny: ['?', '!'], listen: 'y' }).map(
+      (complaint) => complaint.split(':')[0],
+    );
+    assert.deepEqual(names, ['listen', 'deny', 'deny', 'drain', 'log-format']);
+  });
+});

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { parseDuration, parseListen, parsePort, parseSize } from '../../src/config/units.js';
+
+describe('config/units', () => {
+  const durations: readonly [string, number][] = [
+    ['0', 0],
+    ['0s', 0],
+    ['500ms', 500],
+    ['60s', 60_000],
+    ['5m', 300_000],
+    ['1h', 3_600_000],
+    ['30d', 2_592_000_000],
+    ['3650d', 315_360_000_000],
+  ];
+  for (const [text, durationMs] of durations) {
+    it(`reads the duration ${text}`, () => assert.equal(parseDuration(text), durationMs));
+  }
+  for (const text of [
+    '',
+    '60',
+    '1.5h',
+    '-1s',
+    '1 h',
+    '1H',
+    '1h30m',
+    's',
+    '1constructor',
+    '0x10s',
+    '3651d',
+    '9'.repeat(16),
+  ]) {
+    it(`refuses the duration ${JSON.stringify(text)}`, () =>
+      assert.throws(() => parseDuration(text), /duration|too long/));
+  }
+
+  const sizes: readonly [string, number][] = [
+    ['0', 0],
+    ['512', 512],
+    ['10B', 10],
+    ['10MB', 10_000_000],
+    ['50GiB', 53_687_091_200],
+    ['2TiB', 2_199_023_255_552],
+    ['1kB', 1000],
+    ['1KiB', 1024],
+  ];
+  for (const [text, bytes] of sizes) {
+    it(`reads the size ${text}`, () => assert.equal(parseSize(text), bytes));
+  }
+  for (const text of ['', 'GiB', '1.5GiB', '-1', '1 GiB', '1gib', '1constructor', '80%', '9007199254740993']) {
+    it(`refuses the size ${JSON.stringify(text)}`, () => assert.throws(() => parseSize(text), /size|too large/));
+  }
+
+  const listens: readonly [string, string, number][] = [
+    ['127.0.0.1:3128', '127.0.0.1', 3128],
+    ['[::]:3128', '::', 3128],
+    ['LOCALHOST:80', 'localhost', 80],
+    ['127.0.0.1:0', '127.0.0.1', 0],
+    ['[::1]:0', '::1', 0],
+  ];
+  for (const [text, host, port] of listens) {
+    it(`listens on ${text}`, () => assert.deepEqual(parseListen(text), { host, port }));
+  }
+  for (const text of [
+    '',
+    '3128',
+    ':3128',
+    'localhost',
+    '::1:3128',
+    '*:3128',
+    '127.0.0.1:65536',
+    '127.0.0.1:0:0',
+    ':0',
+    'http://a:1',
+  ]) {
+    it(`does not listen on ${JSON.stringify(text)}`, () =>
+      assert.throws(() => parseListen(text), /is not an address to listen on/));
+  }
+
+  it('reads ports from 1 to 65535', () => {
+    assert.equal(parsePort('1'), 1);
+    assert.equal(parsePort('65535'), 65_535);
+    for (const text of ['0', '65536', '0443', '+1', '1e3', '']) assert.throws(() => parsePort(text), /is not a port/);
+  });
+});
