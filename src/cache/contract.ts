@@ -1,3 +1,4 @@
+import type { ProxyError } from '../errors.js';
 import type { BodyReader } from '../http/body.js';
 import type { Digest } from '../oci/digest.js';
 
@@ -68,3 +69,32 @@ export interface FactStore {
 }
 
 export type FactKind = 'link' | 'public' | 'tag' | 'host';
+
+/** The kinds of row in the index: the entry of stored content, and the facts. */
+export type RowKind = 'entry' | FactKind;
+
+/**
+ * Rows by kind and key, quick to read and free to lose: files and the facts' log can fill it again. No method rejects.
+ * A fault is reported, and the row then counts as not there or not written.
+ */
+export interface Index {
+  /** True until `markRebuilt`, where the index was found missing, broken, or half rebuilt. */
+  readonly needsRebuild: boolean;
+  get<T>(kind: RowKind, key: string): Promise<T | undefined>;
+  set(kind: RowKind, key: string, value: unknown): Promise<void>;
+  delete(kind: RowKind, key: string): Promise<void>;
+  /** Sums up all entry rows. */
+  totals(): Promise<{ readonly bytes: number; readonly entries: number }>;
+  markRebuilt(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What the store tells of while it works. Telemetry makes log lines and counters of it. */
+export interface StoreEvents {
+  /** The disk, the index or the log of facts failed. The store goes on as well as it can. */
+  fault(fault: ProxyError): void;
+  /** Stored content was found damaged and is no longer held. */
+  quarantined(digest: Digest, reason: string): void;
+  /** A rebuild of the index from files and log has ended. */
+  rebuilt(entries: number, facts: number): void;
+}

@@ -1,0 +1,149 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { KeyvSqlite } from '@keyv/sqlite';
+import { Keyv } from 'keyv';
+import type { Index, RowKind } from './contract.js';
+import type { FaultBoard } from './fault-board.js';
+import { storeFault } from './file-system.js';
+import { createWriteBehind, type WriteBehind } from './write-behind.js';
+
+const FILE_NAME = 'index.v1.sqlite';
+/** No entry or fact begins with this, because kinds have no such name. */
+const REBUILT_KEY = 'meta:rebuilt';
+const BUSY_TIMEOUT_MS = 2_000;
+
+interface Database {
+  readonly rows: Keyv;
+  readonly adapter: KeyvSqlite;
+}
+
+/**
+ * Opens `<directory>/index.v1.sqlite` (the name carries the rows' format). A file that cannot be used is moved aside
+ * and a new one begun; where not even that works, the index lives in memory and the fault is reported. `checkWhole`
+ * reads the whole file for damage first, for use after an unclean stop.
+ */
+export async function openKeyvIndex(directory: string, faults: FaultBoard, checkWhole: boolean): Promise<Index> {
+  const file = path.join(directory, FILE_NAME);
+  try {
+    return await indexOn(await openDatabase(`sqlite://${file}`, checkWhole), faults);
+  } catch (error) {
+    faults.report('index', storeFault(`use the index ${FILE_NAME}, so it is rebuilt`, error));
+  }
+  try {
+    await moveAside(file);
+    const index = await indexOn(await openDatabase(`sqlite://${file}`, false), faults);
+    faults.clear('index');
+    return index;
+  } catch (error) {
+    faults.report('index', storeFault(`write the index ${FILE_NAME}, so it is kept in memory`, error));
+    // The fault stands until the next start, however well memory works.
+    return indexOn(await openDatabase('sqlite://:memory:', false), { ...faults, clear: () => {} });
+  }
+}
+
+async function openDatabase(uri: string, checkWhole: boolean): Promise<Database> {
+  const adapter = new KeyvSqlite({ uri, table: 'keyv', busyTimeout: BUSY_TIMEOUT_MS, iterationLimit: 100_000 });
+  // Prefixes are put by this file: Keyv leaves out its own where a key happens to begin with the namespace's name.
+  const rows = new Keyv({ store: adapter, useKeyPrefix: false, throwOnErrors: true });
+  // Every call rejects as well; the event only must not go unheard.
+  rows.on('error', () => {});
+  try {
+    // journal_mode first: it is the first statement that has to read the file.
+    await adapter.query('PRAGMA journal_mode=WAL');
+    await adapter.query('PRAGMA synchronous=NORMAL');
+    await adapter.query('SELECT key, value FROM keyv LIMIT 1');
+    if (checkWhole) await refuseDamage(adapter);
+    return { rows, adapter };
+  } catch (error) {
+    await adapter.close().catch(() => {});
+    throw error;
+  }
+}
+
+async function refuseDamage(adapter: KeyvSqlite): Promise<void> {
+  const answer: unknown = await adapter.query('PRAGMA quick_check(1)');
+  const verdict = (answer as { quick_check?: string }[])[0]?.quick_check;
+  if (verdict !== 'ok') throw new Error(verdict ?? 'no answer to quick_check');
+}
+
+/** Keeps the broken file for whoever wants to look at it, but only the latest. */
+async function moveAside(file: string): Promise<void> {
+  const folder = path.dirname(file);
+  for (const name of await fs.readdir(folder)) {
+    if (name.startsWith(`${FILE_NAME}.broken-`)) await fs.rm(path.join(folder, name), { force: true, recursive: true });
+  }
+  await fs.rename(file, `${file}.broken-${Date.now()}`);
+  await fs.rm(`${file}-wal`, { force: true });
+  await fs.rm(`${file}-shm`, { force: true });
+}
+
+async function indexOn(database: Database, faults: FaultBoard): Promise<Index> {
+  let needsRebuild = (await database.rows.get(REBUILT_KEY)) !== true;
+  const writes = createWriteBehind((batch) => applyBatch(database, batch));
+
+  async function guarded<T>(doing: string, fallback: T, task: () => Promise<T>): Promise<T> {
+    try {
+      const result = await task();
+      faults.clear('index');
+      return result;
+    } catch (error) {
+      faults.report('index', storeFault(`${doing} the index`, error));
+      return fallback;
+    }
+  }
+
+  return {
+    get needsRebuild() {
+      return needsRebuild;
+    },
+    get: <T>(kind: RowKind, key: string) =>
+      guarded<T | undefined>('read', undefined, () => readRow<T>(database, writes, rowKey(kind, key))),
+    set: (kind, key, value) => guarded('write', undefined, () => writes.write(rowKey(kind, key), value)),
+    delete: (kind, key) => guarded('write', undefined, () => writes.write(rowKey(kind, key), undefined)),
+    totals: () => guarded('read', { bytes: 0, entries: 0 }, () => totals(database)),
+    async markRebuilt() {
+      await guarded('write', undefined, async () => {
+        await writes.write(REBUILT_KEY, true);
+        needsRebuild = false;
+      });
+    },
+    async close() {
+      await writes.idle();
+      await guarded('close', undefined, () => database.adapter.close());
+    },
+  };
+}
+
+function rowKey(kind: RowKind, key: string): string {
+  return `${kind}:${key}`;
+}
+
+async function readRow<T>(database: Database, writes: WriteBehind, key: string): Promise<T | undefined> {
+  const pending = writes.pending(key);
+  if (pending !== undefined) return pending.value as T | undefined;
+  return database.rows.get<T>(key);
+}
+
+/** One transaction per batch: about six times the rows a second of single writes. */
+async function applyBatch({ rows, adapter }: Database, batch: ReadonlyMap<string, unknown>): Promise<void> {
+  await adapter.query('BEGIN');
+  try {
+    // All must have ended before the transaction does.
+    const writes = [...batch].map(([key, value]) => (value === undefined ? rows.delete(key) : rows.set(key, value)));
+    const failed = (await Promise.allSettled(writes)).find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    await adapter.query('COMMIT');
+  } catch (error) {
+    await adapter.query('ROLLBACK').catch(() => {});
+    throw error;
+  }
+}
+
+async function totals({ adapter }: Database): Promise<{ bytes: number; entries: number }> {
+  const sql =
+    "SELECT COUNT(*) AS entries, TOTAL(json_extract(value, '$.value.sizeBytes')) AS bytes" +
+    " FROM keyv WHERE key >= 'entry:' AND key < 'entry;'";
+  const answer: unknown = await adapter.query(sql);
+  const row = (answer as { entries: number; bytes: number }[])[0];
+  return { bytes: row?.bytes ?? 0, entries: row?.entries ?? 0 };
+}
