@@ -1,0 +1,105 @@
+import { X509Certificate } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { type FastifyError, type FastifyInstance, fastify } from 'fastify';
+import { listenProblem } from '../config/listen-problem.js';
+import type { ListenAddress } from '../config/units.js';
+import type { Logger } from '../telemetry/log.js';
+import type { Metrics } from '../telemetry/metrics.js';
+
+/** Whether the proxy can do all of its work, and what is amiss where it cannot. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** One sentence each. */
+  readonly faults: readonly string[];
+}
+
+export interface AdminOptions {
+  readonly listen: ListenAddress;
+  readonly metrics: Pick<Metrics, 'render'>;
+  /** The certificate that clients are to trust. */
+  readonly authorityPem: string;
+  readonly readiness: () => Readiness;
+  readonly logger: Logger;
+}
+
+export interface AdminServer {
+  readonly host: string;
+  readonly port: number;
+  /** Stops listening and ends the connections. */
+  close(): Promise<void>;
+}
+
+const REQUEST_TIMEOUT_MS = 10_000;
+const BODY_LIMIT_BYTES = 64 * 1024;
+
+/** Headers of every answer: nothing that this port serves is a page, may run, or may be kept. */
+const HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cache-control': 'no-store',
+};
+
+/**
+ * Listens on the admin port: health, readiness, metrics and the CA certificate, all of them open.
+ * @throws ConfigError where the address cannot be listened on
+ */
+export async function createAdminServer(options: AdminOptions): Promise<AdminServer> {
+  const server = fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: true,
+    frameworkErrors: (_error, _request, reply) => void reply.code(400).headers(HEADERS).send({ error: 'bad request' }),
+  });
+  server.addHook('onRequest', async (_request, reply) => {
+    reply.headers(HEADERS);
+  });
+  server.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ error: 'not found' }));
+  server.setErrorHandler(async (error: FastifyError, _request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status >= 500) options.logger.error({ error: error.message }, 'The admin port failed to answer');
+    return reply.code(status).send({ error: status >= 500 ? 'internal error' : 'bad request' });
+  });
+  addHealth(server, options);
+  addCertificate(server, options.authorityPem);
+  return start(server, options.listen);
+}
+
+function addHealth(server: FastifyInstance, { metrics, readiness }: AdminOptions): void {
+  server.get('/healthz', async (_request, reply) => reply.type('text/plain; charset=utf-8').send('ok\n'));
+  server.get('/readyz', async (_request, reply) => {
+    const { ready, faults } = readiness();
+    return reply.code(ready ? 200 : 503).send({ ready, faults });
+  });
+  server.get('/metrics', async (_request, reply) => {
+    const { contentType, body } = await metrics.render();
+    return reply.type(contentType).send(body);
+  });
+}
+
+function addCertificate(server: FastifyInstance, pem: string): void {
+  const der = new X509Certificate(pem).raw;
+  server.get('/ca.crt', async (_request, reply) =>
+    reply
+      .type('application/x-pem-file')
+      .header('content-disposition', 'attachment; filename="entrepot-ca.crt"')
+      .send(pem),
+  );
+  server.get('/ca.der', async (_request, reply) =>
+    reply
+      .type('application/pkix-cert')
+      .header('content-disposition', 'attachment; filename="entrepot-ca.der"')
+      .send(der),
+  );
+}
+
+async function start(server: FastifyInstance, { host, port }: AdminOptions['listen']): Promise<AdminServer> {
+  try {
+    await server.listen({ host, port });
+  } catch (error) {
+    await server.close();
+    throw listenProblem('admin-listen', { host, port }, error);
+  }
+  const address = server.server.address() as AddressInfo;
+  return { host: address.address, port: address.port, close: async () => server.close() };
+}
