@@ -107,7 +107,8 @@ export function rawClient(socket: Duplex): RawClient {
 }
 
 export interface TunnelOptions {
-  readonly proxy: Place;
+  /** Without a proxy the connection goes straight to the authority, for comparison. */
+  readonly proxy?: Place | undefined;
   /** `host:port`, as it stands after CONNECT. */
   readonly authority: string;
   readonly ca: string | readonly string[];
@@ -131,7 +132,7 @@ export class ConnectRefused extends Error {
 
 /** CONNECT without TLS: gives the socket behind the 200. Rejects with ConnectRefused for another status. */
 export async function openTunnel(
-  options: Pick<TunnelOptions, 'proxy' | 'authority' | 'connectLines'>,
+  options: Pick<TunnelOptions, 'authority' | 'connectLines'> & { readonly proxy: Place },
 ): Promise<net.Socket> {
   const socket = net.connect({ host: options.proxy.host, port: options.proxy.port });
   await once(socket, 'connect');
@@ -161,8 +162,11 @@ export async function openTunnel(
 
 /** CONNECT and the TLS handshake with whoever answers behind it. */
 export async function openTlsTunnel(options: TunnelOptions): Promise<tls.TLSSocket> {
-  const socket = await openTunnel(options);
-  const host = options.authority.slice(0, options.authority.lastIndexOf(':')).replaceAll(/[[\]]/g, '');
+  const colon = options.authority.lastIndexOf(':');
+  const host = options.authority.slice(0, colon).replaceAll(/[[\]]/g, '');
+  const { proxy } = options;
+  const port = Number(options.authority.slice(colon + 1));
+  const socket = proxy === undefined ? net.connect({ host, port }) : await openTunnel({ ...options, proxy });
   const servername = options.servername ?? (net.isIP(host) === 0 ? host : '');
   const secure = tls.connect({
     socket,
