@@ -1,0 +1,256 @@
+import { X509Certificate } from 'node:crypto';
+import { Access } from './access/access.js';
+import { createCredentialReader } from './access/credential.js';
+import { Grants } from './access/grants.js';
+import { Links } from './access/links.js';
+import { PublicContent } from './access/public-content.js';
+import { createAdminServer, type Readiness } from './admin/server.js';
+import { createBufferPool } from './cache/buffer-pool.js';
+import type { StoreEvents } from './cache/contract.js';
+import { createFlights } from './cache/flight.js';
+import { readInstallationId } from './cache/installation-id.js';
+import { type Cache, openCache } from './cache/open-cache.js';
+import type { Config } from './config/config.js';
+import { listenProblem } from './config/listen-problem.js';
+import type { ProxyError } from './errors.js';
+import type { Target } from './http/exchange.js';
+import { viaMember } from './http/via.js';
+import { parseRanges } from './net/address-ranges.js';
+import { createEgressGuard, type Listener } from './net/egress-guard.js';
+import type { PipelineContext } from './pipeline/context.js';
+import { handleExchange } from './pipeline/handle-exchange.js';
+import { createHeads } from './pipeline/heads.js';
+import { createManifestFetches } from './pipeline/manifest-fetches.js';
+import { createPublicProofs } from './pipeline/public-proofs.js';
+import { createStoredManifests } from './pipeline/stored-manifests.js';
+import type { OriginAnswer, ProxyEvents } from './proxy/contract.js';
+import { createProxyListener } from './proxy/listener.js';
+import { createRegistryProbe, type HostMemory } from './proxy/registry-probe.js';
+import { createHostPolicy } from './proxy/verdict.js';
+import { createLogger, type Logger } from './telemetry/log.js';
+import { createMetrics, type Metrics } from './telemetry/metrics.js';
+import { type Authority, openAuthority } from './tls/authority.js';
+import { createLeafStore } from './tls/leaf-store.js';
+import { AnonymousAsker } from './upstream/anonymous.js';
+import { createUpstreamClient, DEFAULT_TIMEOUTS } from './upstream/client.js';
+import { connectUpstream } from './upstream/connect.js';
+import { askWhetherRegistry } from './upstream/registry-question.js';
+import { loadTrust } from './upstream/trust.js';
+
+export interface RunningApp {
+  readonly proxy: { readonly host: string; readonly port: number };
+  /** Undefined where the admin port is off. */
+  readonly admin: { readonly host: string; readonly port: number } | undefined;
+  readonly authority: Pick<Authority, 'certificatePath' | 'fingerprintSha256' | 'created'>;
+  readonly logger: Logger;
+  /** Drains and stops everything, in the reverse order of the start. Safe to call more than once. */
+  stop(): Promise<void>;
+}
+
+/** How many parts are closed in turn; each is told once. */
+type Closer = () => Promise<void>;
+
+/**
+ * Builds the whole proxy from a configuration and starts it. Nothing is listening when this rejects: with ConfigError
+ * for what the configuration names (a busy port, an unusable CA), or a `store` fault for a data folder that is of no use.
+ */
+export async function startApp(config: Config): Promise<RunningApp> {
+  const logger = createLogger({ level: config.logLevel, format: config.logFormat });
+  const closers: Closer[] = [];
+  try {
+    return await start(config, logger, closers);
+  } catch (error) {
+    await closeAll(closers);
+    throw error;
+  }
+}
+
+async function closeAll(closers: Closer[]): Promise<void> {
+  for (let close = closers.pop(); close; close = closers.pop()) await close();
+}
+
+async function start(config: Config, logger: Logger, closers: Closer[]): Promise<RunningApp> {
+  const metrics = createMetrics();
+  const authority = await openAuthority(config.caDir);
+  const leaves = createLeafStore(authority);
+  const trust = await loadTrust({ extraFiles: config.upstreamCa, ownKeys: keysOf(authority) });
+
+  const pool = createBufferPool();
+  const cache = await openCache({ directory: config.dataDir, events: storeEvents(logger, metrics), pool });
+  closers.push(() => cache.close());
+  const viaId = await readInstallationId(config.dataDir);
+
+  const own: Listener[] = [];
+  const guard = createEgressGuard({
+    allow: parseRanges(config.egressAllow),
+    deny: parseRanges(config.egressDeny),
+    ownListeners: () => own,
+  });
+  const upstream = createUpstreamClient({ guard, trust });
+  closers.push(() => upstream.close());
+
+  const flights = createFlights({
+    store: cache.store,
+    buffers: pool,
+    onFault: (error) => noteFault(logger, metrics, error),
+  });
+  closers.push(() => flights.close());
+  const probe = createRegistryProbe({
+    ask: (host, port, signal) => askWhetherRegistry(upstream, { scheme: 'https', host, port }, signal),
+    memory: hostMemory(cache),
+  });
+  closers.push(async () => probe.close());
+  const context = pipelineContext({ config, cache, flights, upstream, viaId, logger, metrics, onDelivered: learn });
+  closers.push(() => context.publicProofs.close());
+
+  function learn({ scheme, host, port }: Target): void {
+    if (scheme === 'https') probe.learn(host, port);
+  }
+
+  const readiness = (): Readiness => readinessOf(cache, authority);
+  const admin =
+    config.adminListen &&
+    (await createAdminServer({
+      listen: config.adminListen,
+      metrics,
+      authorityPem: authority.certificatePem,
+      readiness,
+      logger,
+    }));
+  if (admin) {
+    closers.push(() => admin.close());
+    own.push({ address: admin.host, port: admin.port });
+  }
+
+  const listener = createProxyListener({
+    ...config.listen,
+    allowClients: parseRanges(config.allowClients),
+    policy: createHostPolicy(config),
+    probe,
+    guard,
+    leaves,
+    handler: (exchange) => handleExchange(context, exchange),
+    dialUpstream: (target) => connectUpstream(target, { guard, trust, timeoutMs: DEFAULT_TIMEOUTS.connectMs }),
+    origin: (path) => originAnswer(path, authority),
+    events: proxyEvents(logger, metrics),
+  });
+  const proxy = await listener.listen().catch((error: unknown) => {
+    throw listenProblem('listen', config.listen, error);
+  });
+  own.push({ address: proxy.host, port: proxy.port });
+  closers.push(() => listener.close({ drainMs: config.drainMs }));
+
+  metrics.watch('fillsInFlight', () => flights.size);
+  metrics.watch('storeBytes', () => cache.store.usage.bytes);
+  metrics.watch('storeEntries', () => cache.store.usage.entries);
+  metrics.watch('leafCertificates', () => leaves.size);
+  metrics.watch('tunnels', () => listener.tunnels);
+  if (config.access === 'open') {
+    logger.warn({}, 'Access is open: whoever reaches this proxy can read everything in its store (--access open)');
+  }
+
+  let stopping: Promise<void> | undefined;
+  return {
+    proxy,
+    admin: admin && { host: admin.host, port: admin.port },
+    authority,
+    logger,
+    stop: () => {
+      stopping ??= closeAll(closers);
+      return stopping;
+    },
+  };
+}
+
+interface PipelineParts
+  extends Pick<PipelineContext, 'flights' | 'upstream' | 'viaId' | 'logger' | 'metrics' | 'onDelivered'> {
+  readonly config: Config;
+  readonly cache: Cache;
+}
+
+function pipelineContext({ config, cache, ...parts }: PipelineParts): PipelineContext {
+  const { store, facts } = cache;
+  const storedManifests = createStoredManifests(store);
+  const access = new Access({
+    grants: new Grants({ ttlMs: config.grantTtlMs }),
+    links: new Links({ rows: facts, maxAgeMs: config.linkMaxAgeMs }),
+    publicContent: new PublicContent({ rows: facts, ttlMs: config.publicTtlMs }),
+    manifests: (digest) => storedManifests.read(digest),
+    mode: config.access,
+  });
+  const stranger = new AnonymousAsker(parts.upstream, viaMember(parts.viaId));
+  const publicProofs = createPublicProofs({
+    access,
+    ask: ({ target, repository, digest, sizeBytes }) => stranger.isPublic(target, repository, digest, sizeBytes),
+    everyMs: config.publicTtlMs,
+  });
+  const heads = createHeads();
+  const manifestFetches = createManifestFetches();
+  const credentials = createCredentialReader();
+  return { ...parts, access, credentials, store, facts, heads, manifestFetches, storedManifests, publicProofs };
+}
+
+/** The public keys that upstream certificates must not be signed with: those of our own authority. */
+function keysOf(authority: Authority): Buffer[] {
+  return authority.certificatesDer.map((der) =>
+    new X509Certificate(der).publicKey.export({ type: 'spki', format: 'der' }),
+  );
+}
+
+function hostMemory({ facts }: Cache) {
+  return {
+    get: (key: string) => facts.get<HostMemory>('host', key),
+    set: (key: string, value: HostMemory) => facts.set('host', key, value),
+  };
+}
+
+function readinessOf(cache: Cache, authority: Authority): Readiness {
+  const faults: string[] = [];
+  if (cache.store.fault !== undefined) faults.push(cache.store.fault);
+  if (authority.notAfter <= Date.now())
+    faults.push('the CA certificate has expired; replace it and let the clients trust the new one');
+  return { ready: faults.length === 0, faults };
+}
+
+function originAnswer(path: string, authority: Authority): OriginAnswer | undefined {
+  if (path !== '/ca.crt') return undefined;
+  return { status: 200, headers: ['Content-Type', 'application/x-pem-file'], body: authority.certificatePem };
+}
+
+function noteFault(logger: Logger, metrics: Metrics, fault: ProxyError): void {
+  metrics.fault(fault.code);
+  logger.warn(
+    { code: fault.code, source: fault.source, error: fault.message },
+    'The store has a fault; pulls go on without it',
+  );
+}
+
+function storeEvents(logger: Logger, metrics: Metrics): StoreEvents {
+  return {
+    fault: (fault) => noteFault(logger, metrics, fault),
+    quarantined(digest, reason) {
+      metrics.fault('content-damaged');
+      logger.warn({ digest, reason }, 'Stored content was damaged; it is fetched again when it is asked for');
+    },
+    rebuilt: (entries) => logger.info({ count: entries }, 'The index was rebuilt'),
+  };
+}
+
+function proxyEvents(logger: Logger, metrics: Metrics): ProxyEvents {
+  return {
+    onTunnelClose: (host, port, { sent, received }) =>
+      logger.info({ host, port, verdict: 'tunnel', bytes: sent + received }, 'Tunnel closed'),
+    onRefused(code, message, client) {
+      metrics.fault(code);
+      logger.warn({ code, client, error: message }, 'Refused at the door');
+    },
+    onClientTlsError(host, fault, client) {
+      metrics.fault('client-tls');
+      const advice =
+        fault === 'untrusted-ca' ? ': the client does not trust our CA; install ca.crt there and restart it' : '';
+      logger.warn({ host, client, reason: fault }, `TLS with a client failed${advice}`);
+    },
+    onFirstIntercept: (host, port, why) =>
+      logger.info({ host, port, verdict: 'intercept', reason: why }, 'Host opened for the first time'),
+  };
+}
