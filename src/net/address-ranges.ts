@@ -42,19 +42,21 @@ export function plainAddress(text: string): string {
 }
 
 function parseRange(text: string): [Address, number] {
-  try {
-    if (text.includes('/')) return ipaddr.parseCIDR(text);
-    // Only the four-part form: ipaddr.js would take `127.1` as well.
-    if (!ipaddr.isValid(text) || (!text.includes(':') && !ipaddr.IPv4.isValidFourPartDecimal(text)))
-      throw new Error('not an address');
-    const address = ipaddr.process(text);
-    return [address, address.kind() === 'ipv4' ? 32 : 128];
-  } catch (error) {
-    throw new Error(
-      `${JSON.stringify(text)} is not an address range; write 10.0.0.0/8, fd00::/8 or a single address.`,
-      { cause: error },
-    );
+  const [base = '', bits, ...rest] = text.split('/');
+  const address = isWritten(base) ? readAddress(base) : undefined;
+  // Addresses are compared unwrapped, and so a range of wrapped addresses is one of IPv4.
+  const skipped = address?.kind() === 'ipv4' && base.includes(':') ? 96 : 0;
+  const width = address?.kind() === 'ipv4' ? 32 : 128;
+  const length = bits === undefined ? width : /^\d{1,3}$/.test(bits) ? Number(bits) - skipped : -1;
+  if (address === undefined || rest.length > 0 || length < 0 || length > width) {
+    throw new Error(`${JSON.stringify(text)} is not an address range; write 10.0.0.0/8, fd00::/8 or a single address.`);
   }
+  return [address, length];
+}
+
+/** Only the four-part form of IPv4: ipaddr.js would take `127.1` as well. */
+function isWritten(address: string): boolean {
+  return address.includes(':') || ipaddr.IPv4.isValidFourPartDecimal(address);
 }
 
 function readAddress(text: string): Address | undefined {

@@ -1,5 +1,5 @@
 import dns from 'node:dns';
-import net from 'node:net';
+import type net from 'node:net';
 import os from 'node:os';
 import { ProxyError } from '../errors.js';
 import { parseRanges, plainAddress, type Ranges } from './address-ranges.js';

@@ -70,7 +70,7 @@ export function createConnectDoor(options: DoorOptions, engine: () => Engine, ne
     const timeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
     const handover = await takeOverTls(socket, { host, secureContext, timeoutMs });
     if (handover.socket === undefined) events.onClientTlsError?.(host, handover.fault, client);
-    else engine().adopt(handover.socket, { target: { scheme: 'https', host, port }, client });
+    else engine().adopt(handover.socket, socket, { target: { scheme: 'https', host, port }, client });
   }
 
   function noteFirst(host: string, port: number, why: string): void {

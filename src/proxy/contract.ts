@@ -46,8 +46,8 @@ export interface EngineOptions {
 /** The HTTP machinery under the proxy: one server on the proxy's port, one for what comes out of opened tunnels. */
 export interface Engine {
   listen(): Promise<AddressInfo>;
-  /** Hands over the inside of a tunnel whose TLS has been ended in this process. */
-  adopt(socket: TLSSocket, passage: Passage): void;
+  /** Hands over the inside of a tunnel whose TLS has been ended in this process, on top of the socket of its CONNECT. */
+  adopt(secured: TLSSocket, outer: Socket, passage: Passage): void;
   /** Connections with a request, tunnel or upgrade under way. */
   readonly busy: number;
   /** Takes no new connections and closes those on which nothing is under way, now and as others come to rest. */

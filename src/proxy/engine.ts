@@ -1,3 +1,4 @@
+/* oxlint-disable no-underscore-dangle -- the names that the library gave its methods */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -19,7 +20,7 @@ export function createEngine(options: EngineOptions, events: EngineEvents): Engi
   const proxy = new SealedProxy(options, events);
   return {
     listen: () => proxy.open(),
-    adopt: (socket, passage) => proxy.adopt(socket, passage),
+    adopt: (secured, outer, passage) => proxy.adopt(secured, outer, passage),
     get busy() {
       return proxy.connections.busy;
     },
@@ -35,6 +36,7 @@ class SealedProxy extends MitmProxy {
   readonly #passages = new WeakMap<Duplex, Passage>();
   readonly #targets = new WeakMap<IncomingMessage, string>();
   #closed: Promise<void> | undefined;
+  #onInnerError: (error: Error) => void = () => undefined;
 
   constructor(options: EngineOptions, events: EngineEvents) {
     super();
@@ -75,11 +77,13 @@ class SealedProxy extends MitmProxy {
     return outer.address() as AddressInfo;
   }
 
-  adopt(socket: TLSSocket, passage: Passage): void {
-    this.#passages.set(socket, passage);
-    this.connections.add(socket);
-    socket.on('error', () => socket.destroy());
-    this.httpsServer?.emit('secureConnection', socket);
+  adopt(secured: TLSSocket, outer: Socket, passage: Passage): void {
+    // From here on the outer socket lives and dies with the inner one.
+    this.connections.forget(outer);
+    this.connections.add(secured);
+    this.#passages.set(secured, passage);
+    secured.on('error', () => secured.destroy());
+    this.httpsServer?.emit('secureConnection', secured);
   }
 
   drain(): void {
@@ -118,7 +122,8 @@ class SealedProxy extends MitmProxy {
    */
   async #openInner(): Promise<https.Server> {
     this.httpHost = '127.0.0.1';
-    const inner = await new Promise<https.Server>((resolve) => {
+    const inner = await new Promise<https.Server>((resolve, reject) => {
+      this.#onInnerError = reject;
       this._createHttpsServer(this.#serverOptions(), (_port, server) => resolve(server));
     });
     inner.removeAllListeners('connection');
@@ -182,8 +187,9 @@ class SealedProxy extends MitmProxy {
   }
 
   /** The library prints errors to the console and ends a broken answer as if it were whole, with the error's text at its end. */
-  override _onError(_kind: string, context: IContext | null): void {
-    context?.proxyToClientResponse.destroy();
+  override _onError(_kind: string, context: IContext | null, error: Error): void {
+    if (context === null) this.#onInnerError(error);
+    else context.proxyToClientResponse.destroy();
   }
 
   override _onSocketError(): void {

@@ -13,6 +13,9 @@ export interface ExchangeOptions {
   readonly closing: () => boolean;
 }
 
+// A client that takes nothing for so long is gone, whatever TCP says; one that unpacks a layer may pause for a while.
+const WRITE_STALL_MS = 300_000;
+
 // Answered or refused at the door; upstream they would ask for what has happened already.
 const ANSWERED_HERE: ReadonlySet<string> = new Set(['expect', 'http2-settings']);
 
@@ -46,32 +49,34 @@ function createReply(request: IncomingMessage, response: ServerResponse, closing
   let sentBytes = 0;
   let status = 0;
   let announcedBytes: number | undefined;
-  const waiting = new Set<(fault: ProxyError) => void>();
+  const waiting = new Set<(fault: ProxyError | undefined) => void>();
   response.once('close', () => {
-    for (const reject of waiting) reject(clientGone());
-    waiting.clear();
+    for (const finish of waiting) finish(clientGone());
   });
 
   /** Runs one operation of the response and waits for its callback, or for the connection's end: the callback of what is queued then never comes. */
   function settled(start: (done: (error?: Error | null) => void) => void): Promise<void> {
     if (response.destroyed || response.writableEnded) return Promise.reject(clientGone());
     return new Promise((resolve, reject) => {
-      waiting.add(reject);
-      start((error) => {
-        waiting.delete(reject);
-        if (error) reject(clientGone());
+      const stalled = setTimeout(() => response.destroy(), WRITE_STALL_MS);
+      const finish = (fault: ProxyError | undefined) => {
+        clearTimeout(stalled);
+        waiting.delete(finish);
+        if (fault) reject(fault);
         else resolve();
-      });
+      };
+      waiting.add(finish);
+      start((error) => finish(error ? clientGone() : undefined));
     });
   }
 
   function head(newStatus: number, headers: RawHeaders): void {
     if (response.destroyed) return;
-    headSent = true;
-    status = newStatus;
     const kept = stripHopByHop(headers);
     announcedBytes = hasNoBody(request.method, newStatus) ? 0 : contentLength(kept);
     response.writeHead(newStatus, closing() ? [...kept, 'Connection', 'close'] : [...kept]);
+    headSent = true;
+    status = newStatus;
     // A first piece that comes at once shares a packet with the head; a later one must not hold it up.
     setImmediate(() => {
       if (!response.destroyed) response.flushHeaders();

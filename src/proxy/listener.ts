@@ -50,7 +50,7 @@ export function createProxyListener(options: ProxyListenerOptions): ProxyListene
       keepAliveTimeoutMs: options.keepAliveTimeoutMs ?? KEEP_ALIVE_TIMEOUT_MS,
       checkIntervalMs: Math.min(MAX_CHECK_INTERVAL_MS, headersTimeoutMs),
     },
-    { ...requestDoor, connect: connectDoor.connect },
+    { ...requestDoor, connect: (...args) => connectDoor.connect(...args) },
   );
 
   return {

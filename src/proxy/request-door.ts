@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { asProxyError, ProxyError } from '../errors.js';
+import type { Exchange } from '../http/exchange.js';
 import { admitClient, clientAddress } from './admission.js';
 import { watchRequestBody } from './body-watch.js';
 import type { DoorOptions, EngineEvents, OriginAnswer, Passage } from './contract.js';
@@ -52,16 +53,15 @@ export function createRequestDoor(
     if (checked.hasBody) {
       watchRequestBody(request, options.bodyIdleTimeoutMs ?? BODY_IDLE_TIMEOUT_MS, () => {
         const fault = new ProxyError('client-stalled', 'The request body stopped coming.');
-        sendRefusal(request, response, refused(fault, client, id));
+        const refusal = refused(fault, client, id);
+        if (response.headersSent) request.socket.destroy();
+        else sendRefusal(request, response, refusal);
       });
     }
     const made = createExchange(request, response, { id, client, checked, closing: isClosing });
-    options
-      .handler(made)
-      .then(() => {
-        if (!response.writableEnded) throw new ProxyError('internal', 'The exchange ended without an answer.');
-      })
-      .catch((error: unknown) => sendRefusal(request, response, refusalOf(asProxyError(error), id)));
+    answer(made, response).catch((error: unknown) => {
+      sendRefusal(request, response, refusalOf(asProxyError(error), id));
+    });
   }
 
   return {
@@ -93,11 +93,19 @@ export function createRequestDoor(
     clientError: (error, socket, answering) => {
       const status = statusOf(error.code ?? '');
       // In the middle of an answer, a second one would pass for its body.
-      if (answering || status === undefined) return void socket.destroy();
+      if (answering || status === undefined) {
+        socket.destroy();
+        return;
+      }
       const message = status === 408 ? 'The request did not come in time.' : 'This is not a well-formed HTTP request.';
       writeRefusal(socket, { status, message, requestId: newId() });
     },
   };
+
+  async function answer(made: Exchange, response: ServerResponse): Promise<void> {
+    await options.handler(made);
+    if (!response.writableEnded) throw new ProxyError('internal', 'The exchange ended without an answer.');
+  }
 
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, passage: Passage): Promise<void> {
     const { target, path } = checkTunnelRequest(headOf(request), passage.target);

@@ -33,8 +33,7 @@ describe('proxy/listener', () => {
   it('answers several requests on one connection, pipelined ones in order', async () => {
     const { port, ca } = await open();
     const client = await connectInside(port, 'registry.test:443', ca);
-    const one = (n: number) => `GET /${n} HTTP/1.1\r\nHost: registry.test\r\n\r\n`;
-    client.send([1, 2, 3].map(one).join(''));
+    for (const n of [1, 2, 3]) client.send(`GET /${n} HTTP/1.1\r\nHost: registry.test\r\n\r\n`);
     const answer = await client.until(/\/3 0\n/);
     assert.deepEqual(
       [...answer.matchAll(/443\/(\d) 0\n/g)].map((match) => match[1]),
@@ -49,7 +48,7 @@ describe('proxy/listener', () => {
     '[::1',
     'registry.test:0',
     'registry.test:443x',
-    `${'x'.repeat(2048)}`,
+    'x'.repeat(2048),
     '__proto__',
     '1:443',
     '../../x:443',

@@ -64,17 +64,16 @@ export function rawClient(socket: Duplex): RawClient {
     tell();
   };
   socket.on('end', onEnd).on('close', onEnd);
-  async function waitFor(done: () => boolean): Promise<string> {
-    while (!done() && !isClosed) {
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          changed.delete(wake);
-          resolve();
-        };
-        changed.add(wake);
-      });
-    }
-    return received;
+  function waitFor(done: () => boolean): Promise<string> {
+    return new Promise((resolve) => {
+      const look = () => {
+        if (!done() && !isClosed) return;
+        changed.delete(look);
+        resolve(received);
+      };
+      changed.add(look);
+      look();
+    });
   }
   return {
     socket,
