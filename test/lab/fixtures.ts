@@ -7,8 +7,10 @@ const MiB = 1024 * 1024;
 
 /** The images that stand in the lab's registries, by what they are for. All registries hold all of them. */
 export interface Fixtures {
-  /** `library/small:v1` and `private/small:v1`: three layers of 1 MiB. As Docker schema 2: `library/small-v2s2:v1`. */
+  /** `library/small:v1`: three layers of 1 MiB. The same as Docker schema 2: `library/small-v2s2:v1`. */
   readonly small: SourceImage;
+  /** `private/secret:v1`, which the token registry and the htpasswd registry give to the account only. */
+  readonly secret: SourceImage;
   /** `library/multi:v1`: an index of amd64 and arm64. */
   readonly multi: SourceImage;
   /** `library/big:v1`: ten layers of 50 MB. */
@@ -26,6 +28,7 @@ export async function publish(image: SourceImage, repository: string, ...options
 /** Makes all images and publishes them. */
 export async function makeFixtures(folder: string): Promise<Fixtures> {
   const small = await makeImage(join(folder, 'small'), { seed: 'small', layers: 3, layerBytes: MiB });
+  const secret = await makeImage(join(folder, 'secret'), { seed: 'secret', layers: 3, layerBytes: MiB });
   const multi = await makeImage(join(folder, 'multi'), {
     seed: 'multi',
     layers: 2,
@@ -38,9 +41,9 @@ export async function makeFixtures(folder: string): Promise<Fixtures> {
 
   await publish(small, 'library/small');
   await publish(small, 'library/small-v2s2', '--format', 'v2s2');
-  await publish(small, 'private/small');
+  await publish(secret, 'private/secret');
   await publish(multi, 'library/multi', '--all');
   await publish(big, 'library/big');
   await publish(before, 'library/moving');
-  return { small, multi, big, moving: [before, after] };
+  return { small, secret, multi, big, moving: [before, after] };
 }

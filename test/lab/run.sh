@@ -21,6 +21,7 @@ ip link set lo up
 
 mkdir -p "$ENTREPOT_LAB"/{home,run,trust}
 node --import tsx test/lab/hosts.ts > "$ENTREPOT_LAB/hosts"
+echo "127.0.0.1 localhost" > "$ENTREPOT_LAB/localhost-only"
 : > "$ENTREPOT_LAB/trust/ca-certificates.crt"
 mount --bind "$ENTREPOT_LAB/hosts" /etc/hosts
 mount --bind "$ENTREPOT_LAB/trust" /etc/ssl/certs

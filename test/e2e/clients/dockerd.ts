@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { run } from '../../lab/command.js';
+import { startDaemon } from '../../lab/daemon.js';
+import type { Account, Client } from './client.js';
+import { assertHolds, digestsInArchive } from './digests.js';
+import { withoutNames } from './without-names.js';
+
+/** dockerd, with what only Docker has. */
+export interface Dockerd extends Client {
+  /** `docker login`, remembered for pulls and pushes with this account. */
+  login(registry: string, account: Account): Promise<void>;
+  /** Gives an image that was pulled another name and pushes it there. */
+  push(reference: string, target: string, account?: Account): Promise<void>;
+}
+
+/** The client's name for Docker Hub at login. */
+function registryOf(reference: string): string {
+  const host = reference.slice(0, reference.indexOf('/'));
+  return host === 'docker.io' ? '' : host;
+}
+
+/** Starts dockerd without networks for containers, with the vfs driver, which works on any file system. */
+export async function startDockerd(folder: string, proxyUrl: string): Promise<Dockerd> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'daemon.json'), '{}');
+  const socket = `unix://${folder}/docker.sock`;
+
+  function docker(account: Account | undefined, ...args: string[]): Promise<string> {
+    const configuration = join(folder, account ? `config-${account.username}` : 'config-nobody');
+    // Named in full: a machine may have something else of that name earlier in its path.
+    return run('/usr/bin/docker', ['--config', configuration, ...args], { env: { DOCKER_HOST: socket } });
+  }
+
+  async function isReady(): Promise<boolean> {
+    try {
+      await docker(undefined, 'version');
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  const places = ['--config-file', `${folder}/daemon.json`, '-H', socket, '--data-root', `${folder}/root`];
+  const state = ['--exec-root', `${folder}/exec`, '--pidfile', `${folder}/pid`, '--cgroup-parent=/'];
+  const plain = ['--iptables=false', '--ip6tables=false', '--bridge=none', '--storage-driver=vfs'];
+  const command = withoutNames('/usr/sbin/dockerd', [...places, ...state, ...plain]);
+  const daemon = await startDaemon(command.program, command.args, {
+    logFile: join(folder, 'dockerd.log'),
+    env: { HTTPS_PROXY: proxyUrl },
+    ready: isReady,
+  });
+
+  async function login(registry: string, account: Account): Promise<void> {
+    const server = registry === '' ? [] : [registry];
+    await docker(account, 'login', '-u', account.username, '-p', account.password, ...server);
+  }
+
+  return {
+    name: 'dockerd',
+    login,
+    async push(reference, target, account) {
+      if (account) await login(registryOf(target), account);
+      await docker(undefined, 'tag', reference, target);
+      await docker(account, 'push', '-q', target);
+    },
+    async pull(reference, account) {
+      if (account) await login(registryOf(reference), account);
+      await docker(account, 'pull', '-q', reference);
+    },
+    async forget(reference) {
+      await docker(undefined, 'rmi', reference);
+    },
+    async check(reference, image) {
+      const id = await docker(undefined, 'image', 'inspect', '--format', '{{.Id}}', reference);
+      assert.equal(id.trim(), image.config);
+      const archive = join(folder, 'saved.tar');
+      await docker(undefined, 'save', '-o', archive, reference);
+      assertHolds(await digestsInArchive(archive), image.diffIds);
+      await rm(archive);
+    },
+    async stop() {
+      await daemon.stop();
+    },
+  };
+}

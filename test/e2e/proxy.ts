@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { type Daemon, startDaemon } from '../lab/daemon.js';
+import { session } from './session.js';
+
+/** One line of the proxy's log; exchanges have a `kind`. */
+export interface LogLine {
+  readonly level: number | string;
+  readonly msg?: string;
+  readonly registry?: string;
+  readonly repository?: string;
+  readonly reference?: string;
+  readonly kind?: string;
+  readonly method?: string;
+  readonly status?: number;
+  readonly cache?: string;
+  readonly reason?: string;
+  readonly bytes?: number;
+}
+
+export interface RunningProxy {
+  readonly url: string;
+  readonly admin: string;
+  /** The log so far. */
+  log(): Promise<LogLine[]>;
+  /** Ends it as Ctrl-C does and gives the exit code. */
+  stop(): Promise<number | null>;
+}
+
+/** The lab's network is its own, so these ports are always free. */
+const listen = '127.0.0.1:3128';
+const adminListen = '127.0.0.1:3129';
+
+async function isReady(): Promise<boolean> {
+  try {
+    return (await fetch(`http://${adminListen}/readyz`)).ok;
+  } catch {
+    return false;
+  }
+}
+
+/** Starts the built proxy on a data folder, named within the lab's folder, that may hold what an earlier run left. */
+export async function startProxy(dataName: string, ...options: string[]): Promise<RunningProxy> {
+  const { lab, caFolder } = session();
+  const places = ['--listen', listen, '--admin-listen', adminListen, '--ca-dir', caFolder];
+  const upstream = ['--upstream-ca', lab.certificates.authorityFile, '--egress-allow', '127.0.0.0/8'];
+  const data = ['--data-dir', join(lab.folder, dataName), '--log-format', 'json', '--intercept', 'auto'];
+  const daemon: Daemon = await startDaemon(
+    'node',
+    ['dist/main.js', 'serve', ...places, ...upstream, ...data, ...options],
+    {
+      logFile: join(lab.folder, `${dataName}.log`),
+      ready: isReady,
+    },
+  );
+
+  async function log(): Promise<LogLine[]> {
+    const lines = (await daemon.output()).split('\n').filter((line) => line.startsWith('{') && line.endsWith('}'));
+    return lines.map((line) => JSON.parse(line) as LogLine);
+  }
+  return { url: `http://${listen}`, admin: `http://${adminListen}`, log, stop: () => daemon.stop('SIGINT') };
+}
