@@ -1,0 +1,38 @@
+const MIB = 1024 * 1024;
+
+/**
+ * How much of a whole body is held back until its digest is known, so that no client can take a wrong body for a
+ * right one: the last 16 KiB, or all of it where it is smaller.
+ */
+export const HOLD_BACK_BYTES = 16 * 1024;
+
+/** How many ranges far ahead of one flight may be passed through beside it. */
+export const BYPASS_PLACES = 2;
+
+/** Bounds of what flights may hold in memory and how long they wait. */
+export interface FlightLimits {
+  /** What is gathered, hashed and written at once. */
+  readonly chunkBytes: number;
+  /** Written bytes that one flight keeps in memory for followers that are close. */
+  readonly ringBytes: number;
+  /** The same for all flights together; each has an equal share, one chunk at least. */
+  readonly sharedRingBytes: number;
+  /** How far the disk may lag before a flight goes on without it. */
+  readonly unwrittenBytes: number;
+  /** How far the upstream may run ahead of the slowest reader where bytes live in memory only. More than HOLD_BACK_BYTES. */
+  readonly detachedBytes: number;
+  /** How long a reader, or the disk, may hold the others up without any progress. */
+  readonly stallMs: number;
+  /** How long a flight that nobody reads waits for those who have joined it to take their reader. */
+  readonly lingerMs: number;
+}
+
+export const FLIGHT_LIMITS: FlightLimits = {
+  chunkBytes: MIB,
+  ringBytes: 8 * MIB,
+  sharedRingBytes: 64 * MIB,
+  unwrittenBytes: 32 * MIB,
+  detachedBytes: 8 * MIB,
+  stallMs: 30_000,
+  lingerMs: 5_000,
+};

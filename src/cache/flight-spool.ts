@@ -1,0 +1,135 @@
+import { asProxyError, ProxyError } from '../errors.js';
+import type { Digest } from '../oci/digest.js';
+import type { Entry, Spool } from './contract.js';
+import type { Chunk } from './flight-window.js';
+
+/** What a flight wants to hear of its spool. */
+export interface FlightSpoolEvents {
+  /** More bytes can be read back. */
+  onWritten(): void;
+  /** The disk failed; nothing more will be written. */
+  onFault(error: ProxyError): void;
+}
+
+/**
+ * A spool behind a queue, so that the disk never makes the upstream wait: chunks are appended one at a time while more
+ * arrive. Once detached, it writes nothing more and what it has written can still be read.
+ */
+export class FlightSpool {
+  readonly #events: FlightSpoolEvents;
+  #spool: Spool | undefined;
+  #queue: Chunk[] = [];
+  #writing: Promise<void> = Promise.resolve();
+  #isWriting = false;
+  #detached = false;
+  #reads = 0;
+  #closing: Promise<void> | undefined;
+  #onReadsDone: (() => void) | undefined;
+
+  constructor(events: FlightSpoolEvents) {
+    this.#events = events;
+  }
+
+  /** Takes the file, once it is open. Until then, chunks queue. */
+  start(opening: Promise<Spool>): void {
+    this.#isWriting = true;
+    this.#writing = this.#write(opening);
+  }
+
+  /** Bytes from the start of the body that can be read back. */
+  get writtenBytes(): number {
+    return this.#spool?.writtenBytes ?? 0;
+  }
+
+  get detached(): boolean {
+    return this.#detached;
+  }
+
+  /** Queues a chunk, which is held until it is written or the spool detaches. */
+  append(chunk: Chunk): void {
+    if (this.#detached) return;
+    chunk.hold();
+    this.#queue.push(chunk);
+    if (!this.#isWriting && this.#spool !== undefined) {
+      this.#isWriting = true;
+      this.#writing = this.#write(this.#spool);
+    }
+  }
+
+  /** Gives writing up for good. */
+  detach(): void {
+    this.#detached = true;
+    for (const chunk of this.#queue) chunk.release();
+    this.#queue = [];
+  }
+
+  /** Reads back what was written; gives the number of bytes. Rejects with a `store` fault. */
+  async read(into: Uint8Array, offset: number): Promise<number> {
+    const spool = this.#spool;
+    if (spool === undefined || this.#closing !== undefined) throw new ProxyError('store', 'the spool is closed');
+    this.#reads += 1;
+    try {
+      const count = await spool.read(into, offset);
+      if (count === 0) throw new ProxyError('store', `the spool ended before offset ${offset}`);
+      return count;
+    } catch (error) {
+      throw asProxyError(error, 'store');
+    } finally {
+      this.#reads -= 1;
+      if (this.#reads === 0) this.#onReadsDone?.();
+    }
+  }
+
+  /** Writes what is queued and makes it content; undefined where the disk gave up, now or before. Never rejects. */
+  async commit(digest: Digest, mediaType: string | undefined): Promise<Entry | undefined> {
+    await this.#writing;
+    if (this.#detached || this.#spool === undefined) return undefined;
+    try {
+      return await this.#spool.commit(digest, mediaType);
+    } catch (error) {
+      this.#fail(error);
+      return undefined;
+    }
+  }
+
+  /** Drops what was not committed and closes the file, once nobody reads or writes it. Never rejects. */
+  close(): Promise<void> {
+    this.detach();
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#writing;
+    if (this.#reads > 0) await new Promise<void>((resolve) => (this.#onReadsDone = resolve));
+    try {
+      await this.#spool?.close();
+    } catch (error) {
+      this.#events.onFault(asProxyError(error, 'store'));
+    }
+  }
+
+  async #write(opening: Spool | Promise<Spool>): Promise<void> {
+    try {
+      const spool = await opening;
+      this.#spool = spool;
+      for (let chunk = this.#queue.shift(); chunk !== undefined; chunk = this.#queue.shift()) {
+        try {
+          await spool.append(chunk.bytes);
+        } finally {
+          chunk.release();
+        }
+        this.#events.onWritten();
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isWriting = false;
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.detach();
+    this.#events.onFault(asProxyError(error, 'store'));
+  }
+}

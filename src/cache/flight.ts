@@ -1,0 +1,83 @@
+import { ProxyError } from '../errors.js';
+import { type BufferPool, createBufferPool } from './buffer-pool.js';
+import type { CacheStore } from './contract.js';
+import type { FillRequest, Flight } from './flight-contract.js';
+import { Fill, type FillContext } from './flight-fill.js';
+import { FLIGHT_LIMITS, type FlightLimits } from './flight-limits.js';
+import { createChunkMemory } from './flight-window.js';
+
+export type { FillBody, FillOpener, FillRequest, Flight, FlightOutcome } from './flight-contract.js';
+
+/** The table of running downloads: one for each key, however many ask. */
+export interface Flights {
+  /**
+   * The running flight of this key, or a new one that starts at once. `leader` is true for the one whose request
+   * started it. Never gives a flight that has failed or that could not serve a newcomer from the first byte.
+   * Throws `shutting-down` after `close`.
+   */
+  join(request: FillRequest): { readonly flight: Flight; readonly leader: boolean };
+  /** The flight that a newcomer would join. */
+  find(key: string): Flight | undefined;
+  /** Flights that still hold memory or files, those that only finish serving their readers included. */
+  readonly size: number;
+  /** Aborts every flight and waits for their files to be closed. What is verified already is still stored. */
+  close(): Promise<void>;
+}
+
+export interface FlightsOptions {
+  readonly store: Pick<CacheStore, 'createSpool'>;
+  /** Memory for bytes that are read back from disk, to be shared with the store. */
+  readonly buffers?: BufferPool;
+  /** Told of each fault of the disk or of a caller's `onVerified`; no client sees them. */
+  readonly onFault?: (error: ProxyError) => void;
+  readonly limits?: Partial<FlightLimits>;
+}
+
+/** Makes an empty table of flights. */
+export function createFlights(options: FlightsOptions): Flights {
+  const limits = { ...FLIGHT_LIMITS, ...options.limits };
+  const table = new Map<string, Fill>();
+  const fills = new Set<Fill>();
+  let closing: ProxyError | undefined;
+
+  const context: FillContext = {
+    createSpool: (expectedBytes) => options.store.createSpool(expectedBytes),
+    memory: createChunkMemory(limits.chunkBytes, limits.sharedRingBytes),
+    buffers: options.buffers ?? createBufferPool(),
+    limits,
+    ringBytes: () => Math.max(limits.chunkBytes, Math.min(limits.ringBytes, limits.sharedRingBytes / fills.size)),
+    onFault: (error) => options.onFault?.(error),
+    onLeave: (fill) => {
+      if (table.get(fill.key) === fill) table.delete(fill.key);
+    },
+    onGone: (fill) => {
+      fills.delete(fill);
+    },
+  };
+
+  function start(request: FillRequest): Fill {
+    const fill = new Fill(request, context);
+    table.set(request.key, fill);
+    fills.add(fill);
+    return fill;
+  }
+
+  return {
+    join(request) {
+      if (closing !== undefined) throw closing;
+      const running = table.get(request.key);
+      const fill = running ?? start(request);
+      fill.expectReader();
+      return { flight: fill, leader: running === undefined };
+    },
+    find: (key) => table.get(key),
+    get size() {
+      return fills.size;
+    },
+    async close() {
+      closing ??= new ProxyError('shutting-down', 'the proxy is shutting down');
+      const error = closing;
+      await Promise.all([...fills].map((fill) => fill.close(error)));
+    },
+  };
+}
