@@ -200,8 +200,8 @@ export async function startFakeRegistry(options: RegistryOptions = {}): Promise<
   function answerTo(record: RecordedRequest, how: Misbehaviour): Answer {
     const authorization = headerValue(record.headers, 'authorization');
     if (record.kind === 'data') return dataAnswer(record, how);
-    if (record.server === 'token') return auth.answerToken(record.method, record.path, authorization, record.body);
-    if (record.server === 'cdn') return error(404, 'UNKNOWN', 'nothing here');
+    if (record.kind === 'token') return auth.answerToken(record.method, record.path, authorization, record.body);
+    if (record.server !== 'registry') return error(404, 'UNKNOWN', 'nothing here');
     const action = ['GET', 'HEAD'].includes(record.method) && record.kind !== 'upload' ? 'pull' : 'push';
     const answer = auth.refusal(authorization, record.repository, action) ?? registryAnswer(record, how);
     return { ...answer, headers: ['Docker-Distribution-Api-Version', 'registry/2.0', ...answer.headers] };

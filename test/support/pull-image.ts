@@ -3,10 +3,10 @@ import { headerValue } from '../../src/http/headers.js';
 import { type Credential, fetchToken, hasDigest, type ProxyAnswer, PullError, proxyGet, type Way } from './pull.js';
 import { openTlsTunnel } from './raw-client.js';
 
-/** Whose habits a pull follows; clients.md of the facts has been transcribed into code here. */
-export type ClientStyle = 'docker' | 'containerd' | 'podman' | 'crane';
+/** Whose habits a pull follows; each is taken from recordings of that client. */
+export type ClientStyle = 'docker' | 'containerd' | 'podman' | 'crane' | 'oras';
 
-export const CLIENT_STYLES: readonly ClientStyle[] = ['docker', 'containerd', 'podman', 'crane'];
+export const CLIENT_STYLES: readonly ClientStyle[] = ['docker', 'containerd', 'podman', 'crane', 'oras'];
 
 export interface PullRequest extends Way {
   readonly authority: string;
@@ -47,20 +47,29 @@ interface Document {
   readonly layers?: readonly Descriptor[];
 }
 
-const TYPES = [
-  'application/vnd.oci.image.manifest.v1+json',
+const OCI = ['application/vnd.oci.image.manifest.v1+json', 'application/vnd.oci.image.index.v1+json'];
+const DOCKER = [
   'application/vnd.docker.distribution.manifest.v2+json',
-  'application/vnd.docker.distribution.manifest.v1+prettyjws',
-  'application/vnd.docker.distribution.manifest.v1+json',
   'application/vnd.docker.distribution.manifest.list.v2+json',
-  'application/vnd.oci.image.index.v1+json',
 ];
+const SIGNED = 'application/vnd.docker.distribution.manifest.v1+prettyjws';
+const SCHEMA1 = 'application/vnd.docker.distribution.manifest.v1+json';
+
+/** The types that each client accepts; no two sets are the same. */
+const ACCEPTED: Record<ClientStyle, readonly string[]> = {
+  docker: [...OCI, ...DOCKER, SIGNED, 'application/json'],
+  containerd: [...DOCKER, ...OCI, '*/*'],
+  podman: [...OCI, ...DOCKER, SIGNED, SCHEMA1],
+  crane: [SCHEMA1, SIGNED, ...DOCKER, ...OCI],
+  oras: [...DOCKER, ...OCI, 'application/vnd.oci.artifact.manifest.v1+json'],
+};
 
 const USER_AGENTS: Record<ClientStyle, string> = {
   docker: 'docker/20.10.24 go/go1.19.8 kernel/6 os/linux arch/amd64',
   containerd: 'containerd/1.7.24',
   podman: 'containers/5.32.0 (github.com/containers/image)',
   crane: 'go-containerregistry/v0.20.1',
+  oras: 'oras/1.2.0',
 };
 
 /**
@@ -93,18 +102,23 @@ class Pull {
   async run(): Promise<PulledImage> {
     const { style, reference } = this.#request;
     const manifests: PulledContent[] = [];
-    if (style !== 'containerd') await this.#ping();
+    if (style !== 'containerd' && style !== 'oras') await this.#ping();
     let digest = reference.includes(':') ? reference : undefined;
+    let topType: string | undefined;
     if (style === 'docker' || style === 'containerd') {
       const head = await this.#ask('HEAD', `manifests/${reference}`, this.#acceptAll());
       digest = head.header('docker-content-digest') ?? digest;
+      topType = head.header('content-type');
       // containerd's fetcher has a credential state of its own, which its resolver's token does not reach.
       if (style === 'containerd') this.#authorization = undefined;
     }
     const top = style === 'docker' || style === 'containerd' ? (digest ?? reference) : reference;
-    let document = await this.#manifest(top, digest, manifests);
+    const narrow = style === 'containerd' || style === 'crane';
+    let document = await this.#manifest(top, digest, manifests, style === 'containerd' ? topType : undefined);
     const child = document.manifests?.[0];
-    if (child !== undefined) document = await this.#manifest(child.digest, child.digest, manifests);
+    if (child !== undefined) {
+      document = await this.#manifest(child.digest, child.digest, manifests, narrow ? child.mediaType : undefined);
+    }
     const blobs = await this.#blobs(document);
     return { digest: manifests[0]?.digest ?? '', manifests, blobs, requests: this.#requests };
   }
@@ -121,8 +135,14 @@ class Pull {
     this.#authorization = await fetchToken(this.#request, challenge, `repository:${repository}:pull`, credential);
   }
 
-  async #manifest(reference: string, digest: string | undefined, into: PulledContent[]): Promise<Document> {
-    const answer = await this.#ask('GET', `manifests/${reference}`, this.#acceptAll());
+  async #manifest(
+    reference: string,
+    digest: string | undefined,
+    into: PulledContent[],
+    type?: string,
+  ): Promise<Document> {
+    const exact = type === undefined ? [] : ['Accept', this.#request.style === 'containerd' ? `${type}, */*` : type];
+    const answer = await this.#ask('GET', `manifests/${reference}`, exact.length > 0 ? exact : this.#acceptAll());
     const found = digest ?? answer.header('docker-content-digest') ?? '';
     this.#check(answer, found);
     into.push({ digest: found, bytes: answer.body, cacheStatus: answer.header('cache-status') });
@@ -194,11 +214,11 @@ class Pull {
   }
 
   #acceptAll(): string[] {
-    if (this.#request.style === 'containerd')
-      return ['Accept', [...TYPES.filter((type) => !type.includes('.v1+p')), '*/*'].join(', ')];
-    if (this.#request.style === 'podman') return TYPES.flatMap((type) => ['Accept', type]);
-    if (this.#request.style === 'crane') return ['Accept', TYPES.join(',')];
-    return ['Accept', shuffled(TYPES).join(', ')];
+    const { style } = this.#request;
+    const types = ACCEPTED[style];
+    if (style === 'podman') return types.flatMap((type) => ['Accept', type]);
+    if (style === 'docker') return ['Accept', shuffled(types).join(', ')];
+    return ['Accept', types.join(style === 'crane' ? ',' : ', ')];
   }
 }
 

@@ -1,4 +1,5 @@
 import type { RawHeaders } from '../../src/http/exchange.js';
+import { headerValue } from '../../src/http/headers.js';
 
 export type ServerRole = 'registry' | 'token' | 'cdn';
 
@@ -50,14 +51,18 @@ export interface RequestFilter {
   readonly status?: number;
   /** Matches what has, or has not, an Authorization header. */
   readonly authorized?: boolean;
+  /** Matches what the proxy asks in its own name, or what it sends for clients. */
+  readonly own?: boolean;
 }
 
 export function matches(filter: RequestFilter, request: RecordedRequest): boolean {
-  const { path, authorized, ...fields } = filter;
+  const { path, authorized, own, ...fields } = filter;
   for (const [field, wanted] of Object.entries(fields)) {
     if (wanted !== undefined && request[field as keyof RecordedRequest] !== wanted) return false;
   }
-  if (authorized !== undefined && authorized !== hasAuthorization(request.headers)) return false;
+  if (authorized !== undefined && authorized !== (headerValue(request.headers, 'authorization') !== undefined))
+    return false;
+  if (own !== undefined && own !== (headerValue(request.headers, 'user-agent') === 'entrepot')) return false;
   return path === undefined || path.test(request.path);
 }
 
@@ -71,7 +76,7 @@ export function classify(server: ServerRole, path: string): Pick<RecordedRequest
   const bare = path.split('?', 1)[0] ?? '';
   const data = /^\/(?:data|hop\/\d+|loop)\/(sha(?:256|512):[0-9a-f]+)$/.exec(bare);
   if (data !== null) return { kind: 'data', repository: undefined, reference: data[1] };
-  if (server === 'token') return { kind: 'token', repository: undefined, reference: undefined };
+  if (server === 'token' && bare === '/token') return { kind: 'token', repository: undefined, reference: undefined };
   if (bare === '/v2/') return { kind: 'ping', repository: undefined, reference: undefined };
   if (bare === '/v2/_catalog') return { kind: 'catalog', repository: undefined, reference: undefined };
   const tags = /^\/v2\/(.+)\/tags\/list$/.exec(bare);
@@ -84,8 +89,4 @@ export function classify(server: ServerRole, path: string): Pick<RecordedRequest
   const upload = /^\/v2\/(.+)\/blobs\/uploads\/?([^/]*)$/.exec(bare);
   if (upload !== null) return { kind: 'upload', repository: upload[1], reference: upload[2] };
   return { kind: 'other', repository: undefined, reference: undefined };
-}
-
-function hasAuthorization(headers: RawHeaders): boolean {
-  return headers.some((text, i) => i % 2 === 0 && text.toLowerCase() === 'authorization');
 }
