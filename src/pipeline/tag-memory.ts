@@ -1,17 +1,17 @@
-import { headerValues } from '../http/headers.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
-import { normaliseAccept } from '../oci/media-types.js';
 import type { Visit } from './visit.js';
 
-/** Where a tag last pointed, for clients that accept the same types. It is a hint for the next pull and never an answer. */
+/**
+ * Where a tag last pointed, for whichever client: what one kind of client has pulled, the next kind finds. It is a hint
+ * for the next pull and never an answer.
+ */
 interface TagRow {
   readonly digest: string;
   readonly at: number;
 }
 
 function tagKey(visit: Visit): string {
-  const accept = normaliseAccept(headerValues(visit.exchange.request.headers, 'accept'));
-  return `${visit.scope}:${visit.route.reference} ${accept}`;
+  return `${visit.scope}:${visit.route.reference}`;
 }
 
 /** The digest that the tag had at its last answer. */
