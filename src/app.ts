@@ -32,6 +32,7 @@ import { createMetrics, type Metrics } from './telemetry/metrics.js';
 import { type Authority, openAuthority } from './tls/authority.js';
 import { createLeafStore } from './tls/leaf-store.js';
 import { AnonymousAsker } from './upstream/anonymous.js';
+import { createBlobClient } from './upstream/blob-client.js';
 import { createUpstreamClient, DEFAULT_TIMEOUTS } from './upstream/client.js';
 import { connectUpstream } from './upstream/connect.js';
 import { askWhetherRegistry } from './upstream/registry-question.js';
@@ -88,6 +89,8 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
   });
   const upstream = createUpstreamClient({ guard, trust });
   closers.push(() => upstream.close());
+  const blobs = createBlobClient({ guard, trust });
+  closers.push(() => blobs.close());
 
   const flights = createFlights({
     store: cache.store,
@@ -100,7 +103,17 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     memory: hostMemory(cache),
   });
   closers.push(async () => probe.close());
-  const context = pipelineContext({ config, cache, flights, upstream, viaId, logger, metrics, onDelivered: learn });
+  const context = pipelineContext({
+    config,
+    cache,
+    flights,
+    upstream,
+    blobs,
+    viaId,
+    logger,
+    metrics,
+    onDelivered: learn,
+  });
   closers.push(() => context.publicProofs.close());
 
   function learn({ scheme, host, port }: Target): void {
@@ -163,7 +176,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
 }
 
 interface PipelineParts
-  extends Pick<PipelineContext, 'flights' | 'upstream' | 'viaId' | 'logger' | 'metrics' | 'onDelivered'> {
+  extends Pick<PipelineContext, 'flights' | 'upstream' | 'blobs' | 'viaId' | 'logger' | 'metrics' | 'onDelivered'> {
   readonly config: Config;
   readonly cache: Cache;
 }

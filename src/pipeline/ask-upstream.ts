@@ -3,15 +3,15 @@ import type { UpstreamClient, UpstreamRequest, UpstreamResponse } from '../upstr
 import type { PipelineContext } from './context.js';
 import type { Trace } from './trace.js';
 
-/** The upstream client as one exchange uses it: each request is counted and its wait for the head is timed. */
-export function upstreamFor(context: PipelineContext, trace: Trace): UpstreamClient {
-  const { metrics, upstream } = context;
+/** An upstream client as one exchange uses it: each request is counted and its wait for the head is timed. */
+export function upstreamFor(context: PipelineContext, trace: Trace, client: UpstreamClient): UpstreamClient {
+  const { metrics } = context;
   return {
     async send(request: UpstreamRequest): Promise<UpstreamResponse> {
       const startedAt = performance.now();
       const labels = { registry: trace.registry, kind: trace.kind, method: request.method };
       try {
-        const response = await upstream.send(request);
+        const response = await client.send(request);
         metrics.upstreamRequest({ ...labels, status: response.status });
         return response;
       } catch (error) {
@@ -21,7 +21,7 @@ export function upstreamFor(context: PipelineContext, trace: Trace): UpstreamCli
         trace.upstreamMs += performance.now() - startedAt;
       }
     },
-    close: () => upstream.close(),
+    close: () => client.close(),
   };
 }
 

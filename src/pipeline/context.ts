@@ -18,7 +18,10 @@ export interface PipelineContext {
   readonly store: CacheStore;
   readonly facts: FactStore;
   readonly flights: Flights;
+  /** For everything but the bodies of blobs. */
   readonly upstream: UpstreamClient;
+  /** For the bodies of blobs: GETs only, and little CPU for each byte. */
+  readonly blobs: UpstreamClient;
   readonly heads: Heads;
   readonly manifestFetches: ManifestFetches;
   readonly storedManifests: StoredManifests;

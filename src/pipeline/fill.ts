@@ -1,5 +1,7 @@
+import type { Permission } from '../access/access.js';
 import type { FillBody, Flight } from '../cache/flight.js';
 import { ProxyError } from '../errors.js';
+import type { BodyReader } from '../http/body.js';
 import { headerValue } from '../http/headers.js';
 import type { Digest } from '../oci/digest.js';
 import type { UpstreamResponse } from '../upstream/contract.js';
@@ -32,7 +34,11 @@ class FillRefused extends Error {
  * Gets a blob from upstream: joins the flight that brings it, or starts one, and sends the body as it arrives. The
  * credential was allowed before. What the registry answers instead of a body goes to the client whose request it was.
  */
-export async function fill(visit: Visit, digest: Digest): Promise<void> {
+export async function fill(
+  visit: Visit,
+  digest: Digest,
+  permission: Pick<Permission, 'sizeBytes' | 'inherited'>,
+): Promise<void> {
   for (let attempt = 0; attempt < MAX_FOLLOWED_LEADERS; attempt += 1) {
     const { flight, leader } = visit.context.flights.join({
       key: `${visit.scope} ${digest}`,
@@ -52,16 +58,31 @@ export async function fill(visit: Visit, digest: Digest): Promise<void> {
       if (!leader) continue;
       return passOn(visit, error.response, 'refused');
     }
-    return follow(visit, flight, digest, leader);
+    const reader = flight.reader();
+    if (leader || isSameContent(reader.sizeBytes, permission)) return follow(visit, flight, reader, leader);
+    reader.close();
+    return passThrough(visit, 'not-proven');
   }
   return passThrough(visit, 'leaders-refused');
+}
+
+/**
+ * Whether what is on its way is what the registry allowed this credential to read: a yes of another length was not for
+ * it (a login page says yes to everything). Where the length is not known yet, a verified manifest has to vouch for it.
+ */
+function isSameContent(
+  sizeBytes: number | undefined,
+  permission: Pick<Permission, 'sizeBytes' | 'inherited'>,
+): boolean {
+  if (permission.sizeBytes === undefined) return true;
+  return sizeBytes === undefined ? permission.inherited === true : sizeBytes === permission.sizeBytes;
 }
 
 async function openFill(visit: Visit, digest: Digest, signal: AbortSignal): Promise<FillBody> {
   const { context, exchange, scope, credential } = visit;
   const headers = wholeContentHeaders(exchange.request.headers, context.viaId);
   const request = { target: exchange.target, method: 'GET', path: exchange.request.path, headers, signal };
-  const response = await sendFollowing(visit.upstream, request);
+  const response = await sendFollowing(visit.blobs, request);
   const { status } = response;
   await context.access.observe({ scope, credential, digest, status, refusalCounts: true });
   if (status === 206) {
@@ -69,9 +90,7 @@ async function openFill(visit: Visit, digest: Digest, signal: AbortSignal): Prom
     throw new ProxyError('upstream-protocol', `${exchange.target.host} answered a request for the whole with a part`);
   }
   if (status !== 200 || isEncoded(response)) throw new FillRefused(response);
-  const sizeBytes = announcedLength(response);
-  await context.access.allow(scope, credential, digest, sizeBytes, false);
-  return fillBody(visit, response, sizeBytes);
+  return fillBody(visit, response, announcedLength(response));
 }
 
 /** An encoded body is not the content that the digest is of; it is passed on, and not stored. */
@@ -82,22 +101,27 @@ export function isEncoded(response: UpstreamResponse): boolean {
 
 function fillBody(visit: Visit, response: UpstreamResponse, sizeBytes: number | undefined): FillBody {
   const { context, exchange, trace } = visit;
+  const { host } = exchange.target;
   return {
     sizeBytes,
     async pump(sink) {
-      for await (const piece of piecesOf(response, exchange.target.host)) {
-        context.metrics.upstreamBytes(trace.registry, piece.length);
-        const pause = sink(piece);
+      const counted = (bytes: Uint8Array): void | Promise<void> => {
+        context.metrics.upstreamBytes(trace.registry, bytes.length);
+        return sink(bytes);
+      };
+      if (response.pump) return response.pump(counted);
+      for await (const piece of piecesOf(response, host)) {
+        const pause = counted(piece);
         if (pause) await pause;
       }
     },
-    abort: () => response.body.destroy(),
+    abort: () => response.discard(),
   };
 }
 
-async function follow(visit: Visit, flight: Flight, digest: Digest, leader: boolean): Promise<void> {
+async function follow(visit: Visit, flight: Flight, reader: BodyReader, leader: boolean): Promise<void> {
   const { exchange, trace } = visit;
-  const reader = flight.reader();
+  const { digest } = flight;
   const release = isFarAhead(visit, flight, digest, reader.sizeBytes) ? flight.takeBypass() : undefined;
   if (release) {
     reader.close();
@@ -116,12 +140,15 @@ function isFarAhead(visit: Visit, flight: Flight, digest: Digest, sizeBytes: num
 }
 
 /** The client's own request, range and all, redirects followed, nothing stored. */
-async function passThrough(visit: Visit, reason: 'far-ahead' | 'leaders-refused'): Promise<void> {
-  const { context, exchange } = visit;
+async function passThrough(visit: Visit, reason: 'far-ahead' | 'leaders-refused' | 'not-proven'): Promise<void> {
+  const { context, exchange, scope, credential, route } = visit;
   const headers = forwardedHeaders(exchange.request.headers, context.viaId);
   const { target, signal } = exchange;
   const request = { target, method: 'GET', path: exchange.request.path, headers, signal };
-  return passOn(visit, await sendFollowing(visit.upstream, request), reason);
+  const response = await sendFollowing(visit.upstream, request);
+  const { status } = response;
+  await context.access.observe({ scope, credential, digest: route.digest, status, refusalCounts: true });
+  return passOn(visit, response, reason);
 }
 
 /** Gives the client an answer of the registry as it is. */

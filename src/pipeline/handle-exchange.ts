@@ -24,7 +24,7 @@ export async function handleExchange(context: PipelineContext, exchange: Exchang
   const { request, target } = exchange;
   const route = parseRoute(request.method, request.path);
   const trace = startTrace(exchange, route, canonicalRegistry(target.host, target.port, target.scheme));
-  const upstream = upstreamFor(context, trace);
+  const upstream = upstreamFor(context, trace, context.upstream);
   try {
     if (hasPassed(request.headers, context.viaId)) {
       throw new ProxyError('loop', 'this request has been through this proxy before: its upstream leads back to it');
@@ -36,7 +36,8 @@ export async function handleExchange(context: PipelineContext, exchange: Exchang
     }
     const credential = context.credentials.read(request.headers);
     const scope = scopeOf(trace.registry, route);
-    const visit: Visit = { context, exchange, trace, route, scope, credential, upstream };
+    const blobs = upstreamFor(context, trace, context.blobs);
+    const visit: Visit = { context, exchange, trace, route, scope, credential, upstream, blobs };
     if (first.action === 'forward') await (first.reason === 'head' ? forwardHead(visit) : forwardWrite(visit));
     else if (first.action === 'resolve') await resolveTag(visit);
     else if (route.digest !== undefined) await giveByDigest(visit, route.digest);
@@ -58,13 +59,14 @@ async function giveByDigest(visit: Visit, digest: Digest): Promise<void> {
   const entry = await findContent(visit, digest, permission);
   const decision = decide({ method, route, permission: by, usable: entry !== undefined });
   if (decision.action === 'serve' && entry && (await serve(visit, entry, decision.reason))) return undefined;
-  return route.kind === 'manifest' ? fetchManifest(visit, 'miss', true) : fill(visit, digest);
+  return route.kind === 'manifest' ? fetchManifest(visit, 'miss', permission) : fill(visit, digest, permission);
 }
 
 /** The registry gave no answer that counts to our question; the client's own request will get the one that does. */
 async function fetchUnproven(visit: Visit): Promise<void> {
-  if (visit.route.kind === 'manifest') return fetchManifest(visit, 'miss', false);
-  await forward(visit.context, visit.exchange, visit.trace, visit.upstream, 'not-proven');
+  if (visit.route.kind === 'manifest') return fetchManifest(visit, 'miss', undefined);
+  const status = await forward(visit.context, visit.exchange, visit.trace, visit.upstream, 'not-proven');
+  await visit.context.access.observe({ ...visit, digest: visit.route.digest, status, refusalCounts: true });
 }
 
 /** A push or a deletion. What a registry was seen to delete is not given out from here any more. */

@@ -19,6 +19,8 @@ export interface Visit {
   readonly credential: Credential;
   /** The upstream client, counting for this exchange. */
   readonly upstream: UpstreamClient;
+  /** The same for bodies of blobs. */
+  readonly blobs: UpstreamClient;
 }
 
 /**

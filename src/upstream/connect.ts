@@ -54,6 +54,8 @@ export function connectUpstream(target: Target, options: ConnectOptions, onread?
     socket.once(secure ? 'secureConnect' : 'connect', () => {
       clearTimeout(timer);
       socket.removeListener('error', failed);
+      // Until whoever waits has the socket in hand, an error has only this to go to; it shows in "close" and "destroyed".
+      socket.on('error', () => {});
       resolve(socket);
     });
   });
