@@ -28,7 +28,12 @@ export interface LoggerOptions {
 
 /** A logger that writes one line per call, in process and before the call returns where standard output allows it. */
 export function createLogger({ level, format, destination }: LoggerOptions): Logger {
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
   const stream = format === 'pretty' ? prettyStream(destination) : jsonStream(destination);
   const sink = pino(options, stream);
   const clean = format === 'pretty' ? escapeFields : (fields: Record<string, string | number>) => fields;

@@ -25,7 +25,7 @@ describe('telemetry/log', () => {
     const line = JSON.parse(first ?? '') as Record<string, unknown>;
     assert.match(String(line['time']), /^\d{4}-\d\d-\d\dT/);
     delete line['time'];
-    assert.deepEqual(line, { level: 30, id: 'x1', registry: 'docker.io', status: 200, msg: 'exchange' });
+    assert.deepEqual(line, { level: 'info', id: 'x1', registry: 'docker.io', status: 200, msg: 'exchange' });
     assert.equal((JSON.parse(second ?? '') as { msg: string }).msg, 'second');
   });
 

@@ -1,0 +1,46 @@
+import type { Flags } from '../config/layer.js';
+import type { OptionName } from '../config/option-table.js';
+import type { Environment } from '../config/paths.js';
+
+/** What asks the proxy to stop. */
+export type Signal = 'SIGINT' | 'SIGTERM';
+
+/** What a command may touch of the process it runs in. */
+export interface CommandIo {
+  out(text: string): void;
+  error(text: string): void;
+  readonly env: Environment;
+  /** Absolute path of the working folder. */
+  readonly cwd: string;
+  /** Whether standard output is a terminal. */
+  readonly isTerminal: boolean;
+  /** Calls back at every SIGINT and SIGTERM; gives a function that ends this. */
+  onSignal(listener: (signal: Signal) => void): () => void;
+  /** Ends the process here and now. */
+  exit(code: number): void;
+}
+
+export interface CommandArguments {
+  readonly flags: Flags;
+  /** Whether the output is for a program. */
+  readonly json: boolean;
+}
+
+/** One command of `entrepot`: what its help says, what it takes, and what it does. */
+export interface Command {
+  /** The words that call it: `['ca', 'show']`. */
+  readonly words: readonly [string] | readonly [string, string];
+  /** One line without a full stop. */
+  readonly summary: string;
+  /** Options of the configuration that it takes, besides `--config`. */
+  readonly options: readonly OptionName[];
+  readonly takesJson: boolean;
+  /** Does the work and gives the exit code. May throw ConfigError. */
+  run(given: CommandArguments, io: CommandIo): Promise<number>;
+}
+
+/** Lines of a name and a value each, the values below one another. */
+export function renderPairs(pairs: readonly (readonly [string, string])[], indent = ''): string {
+  const width = Math.max(...pairs.map(([name]) => name.length));
+  return pairs.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}\n`).join('');
+}

@@ -1,0 +1,129 @@
+import yargs, { type Argv } from 'yargs';
+import { describeDefault } from '../config/option-docs.js';
+import { CONFIG_OPTION, OPTION_NAMES, OPTIONS, type OptionName, type OptionSpec } from '../config/option-table.js';
+import type { OptionText } from '../config/schema.js';
+import { didYouMean } from '../config/suggest.js';
+import { ConfigError } from '../errors.js';
+import type { Command, CommandArguments } from './command.js';
+
+/** What a command line asks for: a command to run, or a text (help, version) to print. */
+export type Parsed = { readonly command: Command; readonly given: CommandArguments } | { readonly text: string };
+
+export interface ParserOptions {
+  readonly version: string;
+  /** Columns of the terminal. */
+  readonly width: number;
+}
+
+const GROUPS: Readonly<Record<string, string>> = {
+  ca: 'the certificate authority that clients trust',
+  config: 'the configuration',
+};
+const JSON_FLAG = 'json';
+const MAX_WIDTH = 120;
+/** A flag with exactly one value, of whatever form. */
+const VALUE = { type: 'string', nargs: 1 } as const;
+
+/**
+ * Reads a command line. Commands only say what they take; they are not run here.
+ * @throws ConfigError for anything that is not understood
+ */
+export async function parseArguments(
+  argv: readonly string[],
+  commands: readonly Command[],
+  { version, width }: ParserOptions,
+): Promise<Parsed> {
+  let chosen: Extract<Parsed, { command: Command }> | undefined;
+  let text = '';
+  const problems: string[] = [];
+  const parser = hidingTypes(yargs())
+    .scriptName('entrepot')
+    .locale('en')
+    .usage('$0 <command>\n\nA forward HTTPS proxy that caches container images.')
+    .parserConfiguration({
+      'boolean-negation': false,
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'short-option-groups': false,
+    })
+    .version(version)
+    .help()
+    .wrap(Math.min(width, MAX_WIDTH))
+    .exitProcess(false)
+    .strict()
+    .demandCommand(1, 'A command is needed; entrepot --help lists them.')
+    .fail((message: string | null, error: Error | undefined) => {
+      problems.push(message ?? error?.message ?? '');
+    });
+  const choose = (command: Command, given: Record<string, unknown>): void => {
+    chosen = { command, given: readGiven(given, command) };
+  };
+  for (const command of commands.filter(({ words }) => words.length === 1)) addCommand(parser, command, choose);
+  for (const [name, summary] of Object.entries(GROUPS)) {
+    const members = commands.filter(({ words }) => words.length === 2 && words[0] === name);
+    parser.command(name, summary, (group) => {
+      for (const member of members) addCommand(group, member, choose);
+      return group.demandCommand(1, `entrepot ${name} needs a command; entrepot ${name} --help lists them.`);
+    });
+  }
+
+  await parser.parseAsync([...argv], {}, (_error: unknown, _args: unknown, output: string) => {
+    text = output === '' ? '' : `${output}\n`;
+  });
+  if (problems[0] !== undefined) throw new ConfigError(explain(problems[0], argv, commands));
+  return chosen ?? { text };
+}
+
+/** The types of options are all `string` and only in the way. (The setting is missing from the type declarations.) */
+function hidingTypes(parser: Argv): Argv {
+  return (parser as Argv & { usageConfiguration(settings: object): Argv }).usageConfiguration({ 'hide-types': true });
+}
+
+function addCommand(
+  parser: Argv,
+  command: Command,
+  choose: (command: Command, given: Record<string, unknown>) => void,
+): void {
+  const build = (builder: Argv): Argv => {
+    builder.option(CONFIG_OPTION.name, { ...VALUE, describe: `${CONFIG_OPTION.metavar}: ${CONFIG_OPTION.help}` });
+    for (const option of OPTIONS.filter(({ name }) => command.options.includes(name))) {
+      builder.option(option.name, { ...VALUE, describe: describeOption(option) });
+    }
+    return command.takesJson ? builder.option(JSON_FLAG, { type: 'boolean', describe: 'print JSON' }) : builder;
+  };
+  parser.command(command.words.at(-1) ?? '', command.summary, build, (given) => choose(command, given));
+}
+
+function describeOption(option: OptionSpec): string {
+  const text = `${option.metavar}: ${option.help} (default: ${describeDefault(option)})`;
+  return text.replaceAll('`', '');
+}
+
+/** The flags as yargs gives them: text, or several texts where a flag stood several times. */
+function readGiven(given: Record<string, unknown>, { words, options, takesJson }: Command): CommandArguments {
+  const surplus = (given['_'] as readonly string[]).slice(words.length);
+  if (surplus.length > 0) throw new ConfigError([`entrepot ${words.join(' ')} takes no “${surplus.join(' ')}”.`]);
+  const names: readonly (OptionName | typeof CONFIG_OPTION.name)[] = [...options, CONFIG_OPTION.name];
+  const flags = Object.fromEntries(
+    names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name] as OptionText]])),
+  );
+  return { flags, json: takesJson && given[JSON_FLAG] === true };
+}
+
+/** Turns a complaint of yargs into sentences that say what to write instead. */
+function explain(problem: string, argv: readonly string[], commands: readonly Command[]): readonly string[] {
+  const [, list] = /^Unknown arguments?: (.*)$/.exec(problem) ?? [];
+  if (list !== undefined) return list.split(', ').map((word) => explainUnknown(word, argv, commands));
+  const [, name] = /^Not enough arguments following: (.*)$/.exec(problem) ?? [];
+  return [name === undefined ? problem : `--${name} needs a value.`];
+}
+
+function explainUnknown(word: string, argv: readonly string[], commands: readonly Command[]): string {
+  const isFlag = argv.some((given) => given.startsWith('-') && given.replace(/^-+/, '').split('=')[0] === word);
+  if (isFlag) {
+    const known = [...OPTION_NAMES, CONFIG_OPTION.name, JSON_FLAG, 'help', 'version'].map((name) => `--${name}`);
+    return `--${word} is no option here.${didYouMean(`--${word}`, known)}`;
+  }
+  const words = [...new Set(commands.flatMap((command) => command.words))];
+  return `${word} is no command.${didYouMean(word, words)}`;
+}

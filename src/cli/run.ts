@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { PACKAGE_ROOT } from '../config/paths.js';
+import { ConfigError } from '../errors.js';
+import { caExport } from './ca-export.js';
+import { caInit } from './ca-init.js';
+import { caShow } from './ca-show.js';
+import type { Command, CommandIo } from './command.js';
+import { configCheck } from './config-check.js';
+import { configPrint } from './config-print.js';
+import { parseArguments } from './parser.js';
+import { serve } from './serve.js';
+
+const COMMANDS: readonly Command[] = [serve, caInit, caShow, caExport, configCheck, configPrint];
+
+/**
+ * Runs one command line and gives the exit code: 0 done, 1 failed, 2 bad usage or configuration. Never throws; every
+ * problem is a line on standard error.
+ * @param width columns of the terminal
+ */
+export async function run(argv: readonly string[], io: CommandIo, width: number): Promise<number> {
+  try {
+    const parsed = await parseArguments(argv, COMMANDS, { version: packageVersion(), width });
+    if ('command' in parsed) return await parsed.command.run(parsed.given, io);
+    io.out(parsed.text);
+    return 0;
+  } catch (error) {
+    const problems = error instanceof ConfigError ? error.problems : [messageOf(error)];
+    for (const problem of problems) io.error(`entrepot: ${problem}\n`);
+    return error instanceof ConfigError ? 2 : 1;
+  }
+}
+
+function packageVersion(): string {
+  const text = readFileSync(path.join(PACKAGE_ROOT, 'package.json'), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error && error.message !== '' ? error.message : String(error);
+}

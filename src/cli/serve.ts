@@ -1,0 +1,105 @@
+import { hostname } from 'node:os';
+import type { RunningApp, startApp } from '../app.js';
+import { type LoadedConfig, loadSettings } from '../config/load.js';
+import { OPTION_NAMES } from '../config/option-table.js';
+import type { ListenAddress } from '../config/units.js';
+import { formatAuthority } from '../net/authority.js';
+import type { LogFields } from '../telemetry/log.js';
+import { type Command, type CommandIo, renderPairs, type Signal } from './command.js';
+
+export const serve: Command = {
+  words: ['serve'],
+  summary: 'run the proxy',
+  options: OPTION_NAMES,
+  takesJson: false,
+  run: async ({ flags }, io) => {
+    const loaded = loadSettings({ ...io, flags });
+    // The rest of the program is large; commands that only look at the configuration do without it.
+    const { startApp } = await import('../app.js');
+    return runServe(loaded, io, startApp);
+  },
+};
+
+const SIGNAL_NUMBERS: Readonly<Record<Signal, number>> = { SIGINT: 2, SIGTERM: 15 };
+
+/**
+ * Runs the proxy until a signal comes, then lets it drain; a second signal ends the process at once. Gives exit code 0
+ * when the proxy has stopped.
+ */
+export async function runServe(
+  { config, settings }: LoadedConfig,
+  io: CommandIo,
+  start: typeof startApp,
+): Promise<number> {
+  const signals = watchSignals(io);
+  try {
+    const running = await start(config);
+    // Whoever asks for JSON gets JSON lines and nothing else.
+    const wantsJson = config.logFormat === 'json' && originOf(settings, 'log-format') !== 'default';
+    if (!wantsJson) io.out(describeStart(running));
+    if (config.logFormat === 'json') running.logger.info(startFields(running), 'The proxy is ready');
+    const signal = await signals.first;
+    running.logger.info({ signal }, 'Stopping; another signal ends the process at once');
+    await running.stop();
+    running.logger.info({}, 'The proxy has stopped');
+    return 0;
+  } finally {
+    signals.stop();
+  }
+}
+
+/** Where the proxy listens, which CA to trust, and what to type on a client. */
+export function describeStart({ proxy, admin, authority }: RunningApp): string {
+  const proxyUrl = `http://${formatAuthority(proxy.host, proxy.port)}`;
+  const pairs: [string, string][] = [
+    ['proxy', proxyUrl],
+    ['admin', admin === undefined ? 'off' : `http://${formatAuthority(admin.host, admin.port)}`],
+    ['CA file', authority.certificatePath],
+    ['SHA-256', authority.fingerprintSha256],
+  ];
+  const clientUrl = `http://${formatAuthority(reachableHost(proxy), proxy.port)}`;
+  return [
+    '\nentrepot is ready.\n\n',
+    renderPairs(pairs, '  '),
+    '\nOn a client that trusts this CA:\n\n',
+    `  export HTTPS_PROXY=${clientUrl}\n`,
+    '\nThe README says how to trust it. To fetch it:\n\n',
+    `  curl -fO ${clientUrl}/ca.crt\n\n`,
+  ].join('');
+}
+
+function startFields({ proxy, admin, authority }: RunningApp): LogFields {
+  return {
+    listen: formatAuthority(proxy.host, proxy.port),
+    adminListen: admin === undefined ? 'off' : formatAuthority(admin.host, admin.port),
+    file: authority.certificatePath,
+    fingerprint: authority.fingerprintSha256,
+  };
+}
+
+/** The host for clients to use: this machine's name where the proxy listens on all addresses. */
+function reachableHost({ host }: ListenAddress): string {
+  return host === '::' || host === '0.0.0.0' ? hostname() : host;
+}
+
+/** The first signal, and the end of the process at the second. */
+function watchSignals(io: CommandIo): { readonly first: Promise<Signal>; stop(): void } {
+  let stop = nothing;
+  const first = new Promise<Signal>((resolve) => {
+    let seen = false;
+    stop = io.onSignal((signal) => {
+      if (seen) io.exit(128 + SIGNAL_NUMBERS[signal]);
+      seen = true;
+      resolve(signal);
+    });
+  });
+  return { first, stop: () => stop() };
+}
+
+function nothing(): void {
+  // Stands in until there is something to stop.
+}
+
+function originOf(settings: LoadedConfig['settings'], name: string): string | undefined {
+  return settings.find((setting) => setting.name === name)?.origin;
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+import process from 'node:process';
+import { nodeVersionProblem } from './cli/node-version.js';
+
+// The only import that is not made here and now is the program itself: an old Node could not even read it.
+const problem = nodeVersionProblem(process.versions.node);
+if (problem !== undefined) {
+  process.stderr.write(`${problem}\n`);
+  process.exit(1);
+}
+const { run } = await import('./cli/run.js');
+
+// Whoever reads our output may go away (`| head`); that ends nothing.
+process.stdout.on('error', () => undefined);
+process.stderr.on('error', () => undefined);
+
+const code = await run(
+  process.argv.slice(2),
+  {
+    out: (text) => void process.stdout.write(text),
+    error: (text) => void process.stderr.write(text),
+    env: process.env,
+    cwd: process.cwd(),
+    isTerminal: process.stdout.isTTY,
+    onSignal: (listener) => {
+      process.on('SIGINT', listener).on('SIGTERM', listener);
+      return () => process.off('SIGINT', listener).off('SIGTERM', listener);
+    },
+    exit: (code) => process.exit(code),
+  },
+  process.stdout.columns ?? 100,
+);
+process.exit(code);
