@@ -1,5 +1,5 @@
 import type { Digest } from '../oci/digest.js';
-import { contentFolder, contentPath, sumsPath } from './content-paths.js';
+import { contentFolder, contentPath, spoolFolder, sumsPath } from './content-paths.js';
 import type { DataFolder } from './data-folder.js';
 import { discardFile, errorCode, type FileSystem, storeFault } from './file-system.js';
 import type { FinishedSpool } from './spool-file.js';
@@ -34,16 +34,22 @@ export async function commitContent(
   }
   const sums = { sizeBytes: spool.sizeBytes, mediaType, storedAt, generation: folder.generation, crcs: spool.crcs };
   try {
-    // A failed sync is never tried again: the kernel may have thrown the bytes away and would then report success.
-    const [draft] = await Promise.all([
-      retryInFolder(files, [folder.directory, 'spool'].join('/'), () => writeSums(files, folder.directory, sums, true)),
-      files.dataSync(spool.fd),
-    ]);
-    await place(files, folder, spool.path, draft, digest);
+    await place(files, folder, spool.path, await syncBoth(files, folder.directory, spool.fd, sums), digest);
   } catch (error) {
     throw storeFault('commit content', error);
   }
   return sums;
+}
+
+/** Brings the spool's bytes and the sums to the disk side by side, and gives the name that the sums have for now. */
+async function syncBoth(files: FileSystem, directory: string, fd: number, sums: Sums): Promise<string> {
+  const writing = retryInFolder(files, spoolFolder(directory), () => writeSums(files, directory, sums, true));
+  // A failed sync is never tried again: the kernel may have thrown the bytes away and would then report success.
+  const [draft, synced] = await Promise.allSettled([writing, files.dataSync(fd)]);
+  if (draft.status === 'rejected') throw draft.reason;
+  if (synced.status === 'fulfilled') return draft.value;
+  await discardFile(files, draft.value);
+  throw synced.reason;
 }
 
 async function place(

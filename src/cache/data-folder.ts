@@ -28,7 +28,7 @@ export interface DataFolder {
  */
 export async function openDataFolder(directory: string): Promise<DataFolder> {
   await makeFolders(directory);
-  const lock = await takeLock(directory, () => newGeneration(directory).then(() => {}));
+  const lock = await takeLock(directory, () => newGeneration(directory));
   try {
     await checkFormat(directory);
     await sweepSpool(directory);

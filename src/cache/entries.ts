@@ -39,8 +39,8 @@ export class Entries {
   async find(digest: Digest): Promise<Entry | undefined> {
     const known = this.#hot.get(digest);
     if (known !== undefined) return known;
-    const row = await this.#index.get<EntryRow>('entry', digest);
-    if (row === undefined || !isEntryRow(row)) return undefined;
+    const row = await this.#index.get<unknown>('entry', digest);
+    if (!isEntryRow(row)) return undefined;
     return { digest, sizeBytes: row.sizeBytes, mediaType: row.mediaType, storedAt: row.storedAt };
   }
 
@@ -72,7 +72,9 @@ export class Entries {
 }
 
 /** Rows come from a file that may be damaged. */
-function isEntryRow(row: EntryRow): boolean {
-  const sized = Number.isSafeInteger(row.sizeBytes) && row.sizeBytes >= 0;
-  return sized && typeof row.storedAt === 'number' && ['string', 'undefined'].includes(typeof row.mediaType);
+function isEntryRow(row: unknown): row is EntryRow {
+  if (typeof row !== 'object' || row === null) return false;
+  const { sizeBytes, mediaType, storedAt } = row as Partial<EntryRow>;
+  if (typeof sizeBytes !== 'number' || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0) return false;
+  return typeof storedAt === 'number' && (mediaType === undefined || typeof mediaType === 'string');
 }

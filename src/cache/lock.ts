@@ -24,7 +24,7 @@ export interface FolderLock {
  * nothing, is watched for 5 s first. Rejects with a `store` fault where a live process holds it.
  * `onCrash` runs before a lock is taken over, so that a second death in between forgets nothing.
  */
-export async function takeLock(directory: string, onCrash: () => Promise<void>): Promise<FolderLock> {
+export async function takeLock(directory: string, onCrash: () => Promise<unknown>): Promise<FolderLock> {
   const lockPath = path.join(directory, 'lock');
   const own = await ownIdentity();
   const text = `${JSON.stringify(own)}\n`;

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { openDataFolder } from '../../src/cache/data-folder.js';
+import { type CacheFolder, createCacheFolder } from '../support/cache-folder.js';
+
+describe('cache/data-folder', () => {
+  let held: CacheFolder;
+  let directory: string;
+
+  beforeEach(async () => {
+    held = await createCacheFolder();
+    directory = path.join(held.directory, 'made', 'here');
+  });
+
+  afterEach(() => held.dispose());
+
+  it('makes what is missing, sweeps the spool, and keeps its generation over a clean stop', async () => {
+    const first = await openDataFolder(directory);
+    assert.equal(first.afterCrash, false);
+    assert.match(first.generation, /^[0-9a-f]{32}$/);
+    assert.equal(await fs.readFile(path.join(directory, 'VERSION'), 'utf8'), '1\n');
+    await fs.writeFile(path.join(directory, 'spool', 'left'), 'half a layer');
+    await first.release();
+    const second = await openDataFolder(directory);
+    assert.equal(second.generation, first.generation);
+    assert.deepEqual(await fs.readdir(path.join(directory, 'spool')), []);
+    await second.release();
+  });
+
+  it('has a new generation after an unclean stop, and where it was lost', async () => {
+    const first = await openDataFolder(directory);
+    await first.release();
+    await fs.writeFile(path.join(directory, 'lock'), 'torn');
+    const second = await openDataFolder(directory);
+    assert.equal(second.afterCrash, true);
+    assert.notEqual(second.generation, first.generation);
+    await second.release();
+    await fs.writeFile(path.join(directory, 'generation'), 'garbage');
+    const third = await openDataFolder(directory);
+    assert.equal(third.afterCrash, false);
+    assert.notEqual(third.generation, second.generation);
+    await third.release();
+  });
+
+  it('refuses a newer format and an unreadable one, and gives the lock back', async () => {
+    await fs.mkdir(directory, { recursive: true });
+    for (const [text, message] of [
+      ['2\n', /has format 2 of a newer entrepot, and this one knows 1/],
+      ['garbage', /VERSION does not hold a format number/],
+      ['', /VERSION does not hold a format number/],
+    ] as const) {
+      await fs.writeFile(path.join(directory, 'VERSION'), text);
+      await assert.rejects(openDataFolder(directory), { code: 'store', message });
+      await assert.rejects(fs.stat(path.join(directory, 'lock')), { code: 'ENOENT' });
+    }
+  });
+
+  it('says in one sentence that the folder cannot be made', async () => {
+    const file = path.join(held.directory, 'file');
+    await fs.writeFile(file, '');
+    await assert.rejects(openDataFolder(path.join(file, 'data')), {
+      code: 'store',
+      message: `cannot make the data folder ${path.join(file, 'data')}: ENOTDIR`,
+    });
+  });
+});

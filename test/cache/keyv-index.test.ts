@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { KeyvSqlite } from '@keyv/sqlite';
+import type { Index } from '../../src/cache/contract.js';
+import { createFaultBoard, type FaultBoard } from '../../src/cache/fault-board.js';
+import { openKeyvIndex } from '../../src/cache/keyv-index.js';
+import { type CacheFolder, createCacheFolder } from '../support/cache-folder.js';
+
+describe('cache/keyv-index', () => {
+  let folder: CacheFolder;
+  let file: string;
+  let faults: FaultBoard;
+  let opened: Index[];
+
+  beforeEach(async () => {
+    folder = await createCacheFolder();
+    file = path.join(folder.directory, 'index.v1.sqlite');
+    faults = createFaultBoard(folder.events);
+    opened = [];
+  });
+
+  afterEach(async () => {
+    for (const index of opened) await index.close();
+    await folder.dispose();
+  });
+
+  async function open(checkWhole = false): Promise<Index> {
+    const index = await openKeyvIndex(folder.directory, faults, checkWhole);
+    opened.push(index);
+    return index;
+  }
+
+  async function close(): Promise<void> {
+    await opened.pop()?.close();
+  }
+
+  it('keeps rows over a restart, kinds apart', async () => {
+    const index = await open();
+    await Promise.all([index.set('link', 'link:a', 1), index.set('link', 'a', 2), index.set('tag', 'a', { b: ':c' })]);
+    await index.delete('link', 'never set');
+    await close();
+    const again = await open();
+    assert.equal(await again.get('link', 'link:a'), 1);
+    assert.equal(await again.get('link', 'a'), 2);
+    assert.deepEqual(await again.get('tag', 'a'), { b: ':c' });
+    assert.equal(await again.get('host', 'a'), undefined);
+    await again.delete('link', 'a');
+    assert.equal(await again.get('link', 'a'), undefined);
+    assert.equal(faults.current, undefined);
+  });
+
+  it('reads what was written last, while it is being written', async () => {
+    const index = await open();
+    const writes = Array.from({ length: 200 }, (_, n) => index.set('tag', 'moving', n));
+    assert.equal(await index.get('tag', 'moving'), 199);
+    await Promise.all(writes);
+    assert.equal(await index.get('tag', 'moving'), 199);
+    await Promise.all([index.set('tag', 'moving', 'x'), index.delete('tag', 'moving')]);
+    assert.equal(await index.get('tag', 'moving'), undefined);
+  });
+
+  it('sums up entries only, more than 20,000 of them', async () => {
+    const index = await open();
+    const rows = Array.from({ length: 25_000 }, (_, n) => index.set('entry', `d${n}`, { sizeBytes: 2 ** 31 }));
+    await Promise.all([...rows, index.set('link', 'x', { sizeBytes: 5 })]);
+    assert.deepEqual(await index.totals(), { bytes: 25_000 * 2 ** 31, entries: 25_000 });
+  });
+
+  it('asks for a rebuild until one was completed', async () => {
+    assert.equal((await open()).needsRebuild, true);
+    await close();
+    const index = await open();
+    assert.equal(index.needsRebuild, true);
+    await index.markRebuilt();
+    assert.equal(index.needsRebuild, false);
+    await close();
+    assert.equal((await open()).needsRebuild, false);
+  });
+
+  async function fill(): Promise<void> {
+    const index = await open();
+    await index.markRebuilt();
+    await Promise.all(Array.from({ length: 2_000 }, (_, n) => index.set('tag', `t${n}`, { text: 'x'.repeat(200) })));
+    await close();
+  }
+
+  async function brokenFiles(): Promise<string[]> {
+    return (await fs.readdir(folder.directory)).filter((name) => name.includes('.broken-'));
+  }
+
+  const damages: [string, (content: Buffer) => Buffer][] = [
+    ['with a zeroed header', (content) => content.fill(0, 0, 100)],
+    ['of garbage', () => Buffer.from('not a database at all, but long enough to look like one'.repeat(100))],
+    ['with garbage in the middle', (content) => content.fill(0xa5, 8_192, content.length - 4_096)],
+  ];
+  for (const [what, damage] of damages) {
+    it(`moves a file ${what} aside after an unclean stop, and begins a new one`, async () => {
+      await fill();
+      await fs.writeFile(file, damage(await fs.readFile(file)));
+      const index = await open(true);
+      assert.equal(index.needsRebuild, true);
+      await index.set('tag', 'new', 1);
+      assert.equal(await index.get('tag', 'new'), 1);
+      assert.equal((await brokenFiles()).length, 1);
+      assert.match(folder.faults[0] ?? '', /cannot use the index index.v1.sqlite, so it is rebuilt/);
+      assert.equal(faults.current, undefined);
+    });
+  }
+
+  it('keeps the latest broken file only', async () => {
+    await fs.writeFile(`${file}.broken-1`, 'older');
+    await fs.writeFile(file, 'garbage '.repeat(1_000));
+    await open();
+    assert.equal((await brokenFiles()).length, 1);
+    assert.notDeepEqual(await brokenFiles(), ['index.v1.sqlite.broken-1']);
+  });
+
+  it('gets out of the way of a stranger that has locked the file', async () => {
+    await fill();
+    const stranger = new KeyvSqlite({ uri: `sqlite://${file}` });
+    await stranger.query('PRAGMA locking_mode=EXCLUSIVE');
+    await stranger.query('BEGIN EXCLUSIVE');
+    await stranger.set('x', 'y');
+    try {
+      const index = await open();
+      assert.equal(index.needsRebuild, true);
+      await index.set('tag', 'new', 1);
+      assert.equal(await index.get('tag', 'new'), 1);
+    } finally {
+      await stranger.query('ROLLBACK');
+      await stranger.close();
+    }
+  });
+
+  it('works in memory where no file can be had, and says so until the next start', async () => {
+    await fs.mkdir(path.join(file, 'full'), { recursive: true });
+    await fs.mkdir(`${file}-wal/x`, { recursive: true });
+    const index = await open();
+    await index.set('tag', 'new', 1);
+    assert.equal(await index.get('tag', 'new'), 1);
+    assert.match(faults.current ?? '', /kept in memory/);
+  });
+
+  it('never rejects once it is closed under its users', async () => {
+    const index = await open();
+    await index.close();
+    await index.set('tag', 'a', 1);
+    await index.delete('tag', 'a');
+    assert.equal(await index.get('tag', 'a'), undefined);
+    assert.deepEqual(await index.totals(), { bytes: 0, entries: 0 });
+    assert.match(faults.current ?? '', /the index/);
+  });
+});
