@@ -92,8 +92,8 @@ async function readIfPresent(path: string): Promise<{ readonly text: string; rea
 async function publish(directory: string, name: string, text: string, mode: number): Promise<boolean> {
   const temporary = join(directory, `${name}.${randomBytes(8).toString('hex')}.tmp`);
   try {
-    await writeDurably(temporary, text, mode);
     try {
+      await writeDurably(temporary, text, mode);
       await link(temporary, join(directory, name));
     } finally {
       await unlink(temporary).catch(() => undefined);

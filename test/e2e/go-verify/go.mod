@@ -1,0 +1,3 @@
+module entrepot.test/go-verify
+
+go 1.19
