@@ -5,11 +5,9 @@ import { escapeControls, type LogFields, pickLogFields, truncate } from './log-f
 
 export type { LogFields } from './log-fields.js';
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
-export const LOG_FORMATS = ['json', 'pretty'] as const;
-export type LogFormat = (typeof LOG_FORMATS)[number];
+export type LogFormat = 'json' | 'pretty';
 
 /** Takes allow-listed fields only. Messages are fixed sentences; what varies goes into a field. */
 export interface Logger {
