@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { CacheStore, Entry, FactStore, Spool } from '../../src/cache/contract.js';
+import type { CacheStore, Entry, Spool } from '../../src/cache/contract.js';
 import { ProxyError } from '../../src/errors.js';
 import type { BodyReader } from '../../src/http/body.js';
 import { type Digest, digestOf } from '../../src/oci/digest.js';
@@ -92,23 +92,6 @@ function readerOf(bytes: Buffer): BodyReader {
     },
     close() {
       closed = true;
-    },
-  };
-}
-
-/** Facts in memory; values go through JSON, as they would on disk. */
-export function createMemoryFacts(): FactStore {
-  const held = new Map<string, string>();
-  return {
-    async get<T>(kind: string, key: string): Promise<T | undefined> {
-      const json = held.get(`${kind}:${key}`);
-      return json === undefined ? undefined : (JSON.parse(json) as T);
-    },
-    async set(kind, key, value) {
-      held.set(`${kind}:${key}`, JSON.stringify(value));
-    },
-    async delete(kind, key) {
-      held.delete(`${kind}:${key}`);
     },
   };
 }
