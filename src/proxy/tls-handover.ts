@@ -49,7 +49,7 @@ export function takeOverTls(socket: Socket, options: HandoverOptions): Promise<H
     };
     function settle(): void {
       clearTimeout(timer);
-      secured.off('_tlsError', onError).off('close', onClose).off('secure', onSecure);
+      secured.off('_tlsError', onError).off('end', onClose).off('close', onClose).off('secure', onSecure);
     }
     function fail(fault: ClientTlsFault): void {
       settle();
@@ -57,8 +57,14 @@ export function takeOverTls(socket: Socket, options: HandoverOptions): Promise<H
       socket.destroy();
       resolve({ fault });
     }
-    // The error listener stays: an error may follow the one that decided.
-    secured.on('error', onError).on('_tlsError', onError).on('close', onClose).on('secure', onSecure);
+    // The error listener stays: an error may follow the one that decided. A client that leaves is told by `end` alone,
+    // since sockets of an HTTP server stay half open.
+    secured
+      .on('error', onError)
+      .on('_tlsError', onError)
+      .on('end', onClose)
+      .on('close', onClose)
+      .on('secure', onSecure);
   });
 }
 

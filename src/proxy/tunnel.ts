@@ -39,10 +39,11 @@ export function openTunnel(client: Socket, upstream: Socket, options: TunnelOpti
     [upstream, client],
   ] as const) {
     from.on('data', touch);
-    from.on('error', destroy);
-    // A side that closed without ending has been cut; one that ended has passed that on already.
+    from.on('error', () => from.destroy());
+    // A side that ended has passed that on already; one that closed without has been cut, and a clean end of the
+    // other side would make the bytes so far look whole.
     from.once('close', () => {
-      if (!from.readableEnded || from.errored) to.destroy();
+      if (!from.readableEnded || from.errored) to.resetAndDestroy();
     });
   }
   if (options.idleTimeoutMs > 0) upstream.setTimeout(options.idleTimeoutMs, destroy);

@@ -23,9 +23,10 @@ export async function connectRaw(port: number, options: { allowHalfOpen?: boolea
 }
 
 /** Sends a CONNECT, expects a 200 and gives the bare socket. */
-export async function connectThrough(port: number, authority: string, rest = ''): Promise<RawClient> {
+export async function connectThrough(port: number, authority: string, rest: string | Buffer = ''): Promise<RawClient> {
   const client = await connectRaw(port, { allowHalfOpen: true });
-  client.send(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n${rest}`);
+  const head = `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`;
+  client.send(Buffer.concat([Buffer.from(head), Buffer.from(rest)]));
   const answer = await client.until(/\r\n\r\n/);
   if (!answer.startsWith('HTTP/1.1 200 ')) throw new Error(`CONNECT ${authority}: ${answer}`);
   return client;

@@ -34,6 +34,15 @@ export interface TestDoor {
   close(): Promise<void>;
 }
 
+/** A promise that is kept when it is told to. */
+export function later(): { promise: Promise<void>; tell: () => void } {
+  const waiting: (() => void)[] = [];
+  const promise = new Promise<void>((resolve) => {
+    waiting.push(resolve);
+  });
+  return { promise, tell: () => waiting[0]?.() };
+}
+
 /** Answers with a line that says what was asked. */
 export async function echo(exchange: Exchange): Promise<void> {
   const { target, request, reply } = exchange;
@@ -76,7 +85,10 @@ export async function startDoor(changes: Partial<ProxyListenerOptions> = {}): Pr
     },
     ...others,
   });
-  const { port } = await listener.listen();
+  const { port } = await listener.listen().catch(async (error: unknown) => {
+    await fs.rm(folder, { recursive: true });
+    throw error;
+  });
   return {
     listener,
     port,
