@@ -6,14 +6,13 @@ import type { IncomingMessage } from 'node:http';
  */
 export function watchRequestBody(request: IncomingMessage, idleMs: number, onStalled: () => void): void {
   let seenBytes = request.socket.bytesRead;
-  const timer = setInterval(() => {
+  let timer = setTimeout(look, idleMs);
+  function look(): void {
     const readBytes = request.socket.bytesRead;
-    if (readBytes === seenBytes && request.readableLength === 0 && !request.complete) {
-      clearInterval(timer);
-      onStalled();
-    }
+    if (readBytes === seenBytes && request.readableLength === 0 && !request.complete) return onStalled();
     seenBytes = readBytes;
-  }, idleMs);
-  const stop = () => clearInterval(timer);
+    timer = setTimeout(look, idleMs);
+  }
+  const stop = () => clearTimeout(timer);
   request.once('end', stop).once('close', stop);
 }

@@ -8,6 +8,16 @@ import { later, startDoor, type TestDoor } from './test-door.js';
 
 const PUT = 'PUT /x HTTP/1.1\r\nHost: registry.test\r\nContent-Length: 4\r\n\r\n';
 
+function watched() {
+  const socket = { bytesRead: 100 };
+  const request = Object.assign(new EventEmitter(), { socket, readableLength: 0, complete: false });
+  let stalls = 0;
+  watchRequestBody(request as unknown as IncomingMessage, 1000, () => {
+    stalls += 1;
+  });
+  return { socket, request, stalls: () => stalls };
+}
+
 describe('proxy/body-watch', () => {
   let door: TestDoor | undefined;
   afterEach(async () => {
@@ -25,18 +35,8 @@ describe('proxy/body-watch', () => {
   });
 
   describe('with a clock of its own', () => {
-    beforeEach(() => mock.timers.enable({ apis: ['setInterval'] }));
+    beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
     afterEach(() => mock.timers.reset());
-
-    function watched() {
-      const socket = { bytesRead: 100 };
-      const request = Object.assign(new EventEmitter(), { socket, readableLength: 0, complete: false });
-      let stalls = 0;
-      watchRequestBody(request as unknown as IncomingMessage, 1000, () => {
-        stalls += 1;
-      });
-      return { socket, request, stalls: () => stalls };
-    }
 
     it('lets a body take as long as it likes while it comes', () => {
       const { socket, stalls } = watched();
