@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { type FastifyError, type FastifyInstance, fastify } from 'fastify';
+import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import { listenProblem } from '../config/listen-problem.js';
 import type { ListenAddress } from '../config/units.js';
 import type { Logger } from '../telemetry/log.js';
@@ -49,7 +49,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
-    frameworkErrors: (_error, _request, reply) => void reply.code(400).headers(HEADERS).send({ error: 'bad request' }),
+    frameworkErrors: (_error, _request, reply: FastifyReply) => void reply.code(400).headers(HEADERS).send({ error: 'bad request' }),
   });
   server.addHook('onRequest', async (_request, reply) => {
     reply.headers(HEADERS);
