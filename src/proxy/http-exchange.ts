@@ -39,12 +39,17 @@ export function createExchange(request: IncomingMessage, response: ServerRespons
       body: request,
       hasBody: options.checked.hasBody,
     },
-    reply: createReply(request, response, options.closing),
+    reply: createReply(request, response, gone, options.closing),
     signal: gone.signal,
   };
 }
 
-function createReply(request: IncomingMessage, response: ServerResponse, closing: () => boolean): Reply {
+function createReply(
+  request: IncomingMessage,
+  response: ServerResponse,
+  gone: AbortController,
+  closing: () => boolean,
+): Reply {
   let headSent = false;
   let sentBytes = 0;
   let status = 0;
@@ -62,8 +67,10 @@ function createReply(request: IncomingMessage, response: ServerResponse, closing
       const finish = (fault: ProxyError | undefined) => {
         clearTimeout(stalled);
         waiting.delete(finish);
-        if (fault) reject(fault);
-        else resolve();
+        if (fault === undefined) return resolve();
+        // A failed write may be told before the connection's end is.
+        gone.abort(fault);
+        reject(fault);
       };
       waiting.add(finish);
       start((error) => finish(error ? clientGone() : undefined));
