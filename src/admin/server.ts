@@ -49,7 +49,8 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
-    frameworkErrors: (_error, _request, reply: FastifyReply) => void reply.code(400).headers(HEADERS).send({ error: 'bad request' }),
+    frameworkErrors: (_error, _request, reply: FastifyReply) =>
+      void reply.code(400).headers(HEADERS).send({ error: 'bad request' }),
   });
   server.addHook('onRequest', async (_request, reply) => {
     reply.headers(HEADERS);

@@ -77,6 +77,8 @@ function prettyStream(destination: Writable | undefined): DestinationStream {
     colorize: colour,
     destination: target,
     singleLine: true,
+    // `error` is a sentence here, no object with a stack.
+    errorLikeObjectKeys: [],
     translateTime: 'SYS:HH:MM:ss.l',
   });
 }

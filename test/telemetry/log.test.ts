@@ -55,7 +55,7 @@ describe('telemetry/log', () => {
 
   it('puts a pretty line on one line and obeys no control character in it', () => {
     const { logger, text } = capture({ level: 'info', format: 'pretty' });
-    logger.info({ repository: 'a\u001b[2Jb\nINFO forged' }, 'line\nforged');
+    logger.info({ repository: 'a\u001b[2Jb\nINFO forged', error: 'a sentence' }, 'line\nforged');
     assert.equal(text().trimEnd().split('\n').length, 1);
     assert.doesNotMatch(text().trimEnd(), /\p{Cc}/u);
     assert.match(text(), /INFO.*line\\u\{a\}forged.*a\\u\{1b\}\[2Jb\\u\{a\}INFO forged/);
