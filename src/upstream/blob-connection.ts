@@ -199,7 +199,8 @@ export class BlobConnection {
     }
     if (this.#left === 0 || this.#chunked?.done) {
       this.#finish(pause, taken < bytes.length);
-      return false;
+      // A kept connection goes on being read, so that the next answer, or its end, is seen.
+      return this.isIdle;
     }
     if (!pause) return true;
     this.#paused = true;
