@@ -100,7 +100,7 @@ export function createConnectDoor(options: DoorOptions, engine: () => Engine, ne
       answered.catch((error: unknown) => {
         const fault = asProxyError(error);
         events.onRefused?.(fault.code, fault.message, client);
-        writeRefusal(socket, refusalOf(fault, newId()));
+        writeRefusal(socket, refusalOf(error, newId()));
       });
     },
     get tunnels() {

@@ -66,6 +66,8 @@ export interface ProxyEvents {
   /** Something was refused at the door, before it became an exchange. */
   onRefused?(code: FaultCode, message: string, client: string): void;
   onClientTlsError?(host: string, fault: ClientTlsFault, client: string): void;
+  /** The handler of an exchange threw, or came back without an answer. */
+  onHandlerFault?(error: unknown, requestId: string): void;
   /** A host is opened for the first time since the start. */
   onFirstIntercept?(host: string, port: number, why: string): void;
 }

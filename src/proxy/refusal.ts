@@ -1,6 +1,6 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { ProxyError } from '../errors.js';
+import { ProxyError } from '../errors.js';
 import type { RawHeaders } from '../http/exchange.js';
 
 /** An answer that this proxy gives itself, in the form that registry clients show to people. */
@@ -10,9 +10,10 @@ export interface Refusal {
   readonly requestId: string;
 }
 
-/** The refusal of an exchange that has failed with `fault`. */
-export function refusalOf(fault: ProxyError, requestId: string): Refusal {
-  return { status: fault.status, message: fault.message, requestId };
+/** The refusal of a request that has failed. Only a ProxyError's words are for clients: others may name files and addresses. */
+export function refusalOf(error: unknown, requestId: string): Refusal {
+  if (error instanceof ProxyError) return { status: error.status, message: error.message, requestId };
+  return { status: 500, message: 'The proxy has failed.', requestId };
 }
 
 // The codes of the distribution spec (section "Error Codes"), as far as a door can know, and UNAVAILABLE, which registries use too.

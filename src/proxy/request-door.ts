@@ -27,7 +27,7 @@ export function createRequestDoor(
   function refused(error: unknown, client: string, id: string) {
     const fault = asProxyError(error);
     events.onRefused?.(fault.code, fault.message, client);
-    return refusalOf(fault, id);
+    return refusalOf(error, id);
   }
 
   /** What a request on the proxy's own port asks for; undefined where it has been answered. */
@@ -60,7 +60,8 @@ export function createRequestDoor(
     }
     const made = createExchange(request, response, { id, client, checked, closing: isClosing });
     answer(made, response).catch((error: unknown) => {
-      sendRefusal(request, response, refusalOf(asProxyError(error), id));
+      events.onHandlerFault?.(error, id);
+      sendRefusal(request, response, refusalOf(error, id));
     });
   }
 

@@ -12,6 +12,11 @@ describe('proxy/refusal', () => {
     });
   });
 
+  it('keeps the words of other errors to itself', () => {
+    const refusal = refusalOf(new Error('ENOENT: /data/secret'), 'id-1');
+    assert.deepEqual(refusal, { status: 500, message: 'The proxy has failed.', requestId: 'id-1' });
+  });
+
   for (const [status, code] of [
     [400, 'UNSUPPORTED'],
     [403, 'DENIED'],

@@ -63,6 +63,8 @@ describe('proxy/request-door', () => {
       assert.match(answer, /^HTTP\/1\.1 500 /);
       const { errors } = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')));
       assert.equal(errors[0].detail.requestId, door.exchanges[0]?.id);
+      assert.doesNotMatch(answer, /bug/);
+      assert.match(door.told.at(-1) ?? '', new RegExp(`^fault .* ${door.exchanges[0]?.id}$`));
       await door.close();
     }
     door = await startDoor();

@@ -81,6 +81,7 @@ export async function startDoor(changes: Partial<ProxyListenerOptions> = {}): Pr
       onTunnelClose: (host, port, bytes) => told.push(`closed ${host}:${port} ${bytes.received}/${bytes.sent}`),
       onRefused: (code, message) => told.push(`refused ${code} ${message}`),
       onClientTlsError: (host, fault) => told.push(`tls ${host} ${fault}`),
+      onHandlerFault: (error, id) => told.push(`fault ${String(error)} ${id}`),
       onFirstIntercept: (host, port, why) => told.push(`opened ${host}:${port} ${why}`),
     },
     ...others,
