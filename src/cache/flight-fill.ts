@@ -9,6 +9,7 @@ import { BYPASS_PLACES, type FlightLimits, HOLD_BACK_BYTES } from './flight-limi
 import { FlightPace, slowestPosition } from './flight-pace.js';
 import { FlightReader } from './flight-reader.js';
 import { FlightSpool } from './flight-spool.js';
+import { WaitingReaders } from './flight-waiting.js';
 import { type Chunk, type ChunkMemory, FlightWindow } from './flight-window.js';
 
 /** What a fill needs of the table it stands in. */
@@ -39,7 +40,7 @@ export class Fill implements Flight {
   readonly spool: FlightSpool;
   readonly buffers: BufferPool;
   readonly readers = new Set<FlightReader>();
-  readonly waiting = new Set<FlightReader>();
+  readonly waiting = new WaitingReaders();
   readonly #context: FillContext;
   readonly #pace: FlightPace;
   readonly #hash: Hash;
@@ -50,7 +51,6 @@ export class Fill implements Flight {
   #error: unknown;
   #body: FillBody | undefined;
   #sizeBytes: number | undefined;
-  #wakeScheduled = false;
   #expected = 0;
   #linger: NodeJS.Timeout | undefined;
   #gone: Promise<void> | undefined;
@@ -196,7 +196,7 @@ export class Fill implements Flight {
       return undefined;
     }
     this.window.push(bytes, size, (chunk) => this.#take(chunk));
-    this.#scheduleWake();
+    this.waiting.onReceived(this.receivedBytes);
     return this.#pace.gate();
   }
 
@@ -217,7 +217,7 @@ export class Fill implements Flight {
     }
     this.#state = 'verified';
     this.#sizeBytes = receivedBytes;
-    this.#wake();
+    this.waiting.wake();
   }
 
   #fail(error: unknown): void {
@@ -231,22 +231,6 @@ export class Fill implements Flight {
     this.#aborted.abort(error);
     this.#body?.abort();
     void this.#free();
-  }
-
-  /** Wakes readers once per turn of the event loop, however many pieces have come in it. */
-  #scheduleWake(): void {
-    if (this.#wakeScheduled || this.waiting.size === 0) return;
-    this.#wakeScheduled = true;
-    setImmediate(() => {
-      this.#wakeScheduled = false;
-      this.#wake();
-    });
-  }
-
-  #wake(): void {
-    const woken = [...this.waiting];
-    this.waiting.clear();
-    for (const reader of woken) reader.wake();
   }
 
   #onWritten(): void {

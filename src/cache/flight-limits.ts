@@ -17,8 +17,13 @@ export interface FlightLimits {
   readonly ringBytes: number;
   /** The same for all flights together; each has an equal share, one chunk at least. */
   readonly sharedRingBytes: number;
-  /** How far the disk may lag before a flight goes on without it. */
+  /** How far the disk may lag before the upstream waits for it, or the flight goes on without it. */
   readonly unwrittenBytes: number;
+  /**
+   * How long a byte may wait for the disk at that bound while a reader waits for more. With 32 MiB in one second, a disk
+   * of more than 32 MiB/s paces the upstream where it is slower, and everything is stored; a slower one is left behind.
+   */
+  readonly lagMs: number;
   /** How far the upstream may run ahead of the slowest reader where bytes live in memory only. More than HOLD_BACK_BYTES. */
   readonly detachedBytes: number;
   /** How long a reader, or the disk, may hold the others up without any progress. */
@@ -32,6 +37,7 @@ export const FLIGHT_LIMITS: FlightLimits = {
   ringBytes: 8 * MIB,
   sharedRingBytes: 64 * MIB,
   unwrittenBytes: 32 * MIB,
+  lagMs: 1_000,
   detachedBytes: 8 * MIB,
   stallMs: 30_000,
   lingerMs: 5_000,

@@ -11,7 +11,7 @@ export interface PacedFlight {
   readonly spool: FlightSpool;
   readonly readers: ReadonlySet<FlightReader>;
   /** The readers that have caught up with the upstream. */
-  readonly waiting: ReadonlySet<FlightReader>;
+  readonly waiting: { readonly size: number };
   /** Goes on in memory, without the disk. */
   detach(): void;
   drop(reader: FlightReader, error: ProxyError): void;
@@ -26,16 +26,14 @@ export function slowestPosition(readers: ReadonlySet<FlightReader>): number {
 }
 
 /**
- * Decides when the upstream has to wait. No client ever paces a flight that is written to disk. The disk does where it
- * lags and nobody waits for more; as soon as somebody does, the flight detaches. A detached flight goes as fast as its
+ * Decides when the upstream has to wait. No client ever paces a flight that is written to disk. The disk does, a little;
+ * where it lags far behind a reader that waits for more, the flight detaches. A detached flight goes as fast as its
  * slowest reader, and a reader that stands still while others wait is dropped.
  */
 export class FlightPace {
   readonly #flight: PacedFlight;
   readonly #limits: FlightLimits;
   #paused: { readonly promise: Promise<void>; readonly resume: () => void; readonly watch: NodeJS.Timeout } | undefined;
-  #writtenBytes = 0;
-  #lastWrite = performance.now();
   #stopped = false;
 
   constructor(flight: PacedFlight, limits: FlightLimits) {
@@ -72,7 +70,7 @@ export class FlightPace {
     const { spool, window, waiting } = this.#flight;
     if (!spool.detached) {
       if (window.receivedBytes - spool.writtenBytes < this.#limits.unwrittenBytes) return false;
-      if (waiting.size === 0) return true;
+      if (spool.lagMs < (waiting.size > 0 ? this.#limits.lagMs : this.#limits.stallMs)) return true;
       this.#flight.detach();
     }
     return this.#holdsUp(slowestPosition(this.#flight.readers));
@@ -87,10 +85,9 @@ export class FlightPace {
   #pause() {
     let resume!: () => void;
     const promise = new Promise<void>((resolve) => (resume = resolve));
-    const watch = setInterval(() => this.#watch(), Math.ceil(this.#limits.stallMs / 4));
+    const { lagMs, stallMs } = this.#limits;
+    const watch = setInterval(() => this.#watch(), Math.max(1, Math.min(lagMs, stallMs) / 4));
     watch.unref();
-    this.#writtenBytes = this.#flight.spool.writtenBytes;
-    this.#lastWrite = performance.now();
     return { promise, resume, watch };
   }
 
@@ -103,11 +100,6 @@ export class FlightPace {
           this.#flight.drop(reader, new ProxyError('client-stalled', 'the client stood still and held up the others'));
         }
       }
-    } else if (spool.writtenBytes > this.#writtenBytes) {
-      this.#writtenBytes = spool.writtenBytes;
-      this.#lastWrite = performance.now();
-    } else if (this.#lastWrite < stalledSince) {
-      this.#flight.detach();
     }
     this.review();
   }

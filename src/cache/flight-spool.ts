@@ -1,7 +1,14 @@
+import { performance } from 'node:perf_hooks';
 import { asProxyError, ProxyError } from '../errors.js';
 import type { Digest } from '../oci/digest.js';
 import type { Entry, Spool } from './contract.js';
 import type { Chunk } from './flight-window.js';
+
+interface QueuedChunk {
+  readonly chunk: Chunk;
+  /** On the clock of `performance.now()`. */
+  readonly since: number;
+}
 
 /** What a flight wants to hear of its spool. */
 export interface FlightSpoolEvents {
@@ -18,7 +25,8 @@ export interface FlightSpoolEvents {
 export class FlightSpool {
   readonly #events: FlightSpoolEvents;
   #spool: Spool | undefined;
-  #queue: Chunk[] = [];
+  #queue: QueuedChunk[] = [];
+  #oldest: QueuedChunk | undefined;
   #writing: Promise<void> = Promise.resolve();
   #isWriting = false;
   #detached = false;
@@ -45,11 +53,18 @@ export class FlightSpool {
     return this.#detached;
   }
 
+  /** How long the oldest bytes have waited for the disk; 0 where none do. */
+  get lagMs(): number {
+    return this.#oldest === undefined ? 0 : performance.now() - this.#oldest.since;
+  }
+
   /** Queues a chunk, which is held until it is written or the spool detaches. */
   append(chunk: Chunk): void {
     if (this.#detached) return;
     chunk.hold();
-    this.#queue.push(chunk);
+    const queued = { chunk, since: performance.now() };
+    this.#queue.push(queued);
+    this.#oldest ??= queued;
     if (!this.#isWriting && this.#spool !== undefined) {
       this.#isWriting = true;
       this.#writing = this.#write(this.#spool);
@@ -59,7 +74,7 @@ export class FlightSpool {
   /** Gives writing up for good. */
   detach(): void {
     this.#detached = true;
-    for (const chunk of this.#queue) chunk.release();
+    for (const { chunk } of this.#queue) chunk.release();
     this.#queue = [];
   }
 
@@ -113,11 +128,12 @@ export class FlightSpool {
     try {
       const spool = await opening;
       this.#spool = spool;
-      for (let chunk = this.#queue.shift(); chunk !== undefined; chunk = this.#queue.shift()) {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
         try {
-          await spool.append(chunk.bytes);
+          await spool.append(next.chunk.bytes);
         } finally {
-          chunk.release();
+          next.chunk.release();
+          this.#oldest = this.#queue[0];
         }
         this.#events.onWritten();
       }

@@ -104,6 +104,36 @@ describe('cache/flight-pace', () => {
     assert.deepEqual(harness.faults, []);
   });
 
+  it('lets the disk pace the upstream a little where a reader waits, and stores all of it', async () => {
+    const gate = createGate();
+    harness = createFlightHarness({ beforeAppend: () => gate.opened }, { lagMs: 60_000, stallMs: 60_000 });
+    const body = sampleBytes(1000 * KIB);
+    const { upstream, flight } = harness.start(body);
+    const got = drain(flight.reader());
+    const { takenBytes, given } = await giveUntilPaused(upstream, body);
+    assert.equal(takenBytes, SMALL_LIMITS.unwrittenBytes);
+    gate.open();
+    await given;
+    await upstream.giveAll(body.subarray(takenBytes));
+    upstream.end();
+    assert.ok((await got).equals(body));
+    assert.equal((await flight.done).kind, 'stored');
+    assert.deepEqual(harness.faults, []);
+  });
+
+  it('leaves a disk behind that lets a waiting reader wait too long', async () => {
+    const gate = createGate();
+    harness = createFlightHarness({ beforeAppend: () => gate.opened }, { lagMs: 10, stallMs: 60_000 });
+    const body = sampleBytes(1000 * KIB);
+    const { upstream, flight } = harness.start(body);
+    const got = drain(flight.reader());
+    await upstream.giveAll(body);
+    upstream.end();
+    assert.ok((await got).equals(body));
+    gate.open();
+    assert.deepEqual(await flight.done, { kind: 'verified' });
+  });
+
   it('detaches from a disk that makes no progress, even if nobody waits', async () => {
     const gate = createGate();
     harness = createFlightHarness({ beforeAppend: () => gate.opened }, { stallMs: 5 });

@@ -16,6 +16,7 @@ export const SMALL_LIMITS: FlightLimits = {
   sharedRingBytes: 1024 * KIB,
   unwrittenBytes: 256 * KIB,
   detachedBytes: 128 * KIB,
+  lagMs: 0,
   stallMs: 40,
   lingerMs: 40,
 };
