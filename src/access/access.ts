@@ -5,14 +5,21 @@ import { type Grants, MAX_DEPTH } from './grants.js';
 import type { Links } from './links.js';
 import type { PublicContent, PublicRow } from './public-content.js';
 
+/** A manifest whose bytes are held, and how many they are. */
+export interface HeldManifest extends Manifest {
+  readonly sizeBytes: number;
+}
+
 /** Reads a stored manifest; undefined where it is not held or can be read in more than one way. */
-export type ManifestReader = (digest: Digest) => Promise<Manifest | undefined>;
+export type ManifestReader = (digest: Digest) => Promise<HeldManifest | undefined>;
 
 /** Why a body may be given to a client. */
 export interface Permission {
   readonly by: 'granted' | 'public' | 'open';
-  /** The length that the registry gave for the digest; undefined where it gave none. */
+  /** The length that the registry's yes gave for the digest: a yes for another length is none. Undefined where it was compared already. */
   readonly sizeBytes: number | undefined;
+  /** True where the yes was for a manifest whose verified bytes list the digest with this length. */
+  readonly inherited?: boolean;
 }
 
 /** A registry's answer to a client, as far as it says what the client may read. */
@@ -59,7 +66,7 @@ export class Access {
     if (this.#open) return { by: 'open', sizeBytes: undefined };
     const direct =
       this.#grants.find(scope, credential.id, digest) ?? (await this.#inherited(scope, credential, digest));
-    if (direct) return { by: 'granted', sizeBytes: direct.sizeBytes };
+    if (direct) return { by: 'granted', sizeBytes: direct.sizeBytes, inherited: direct.depth > 0 };
     return (await this.#public.has(scope, digest)) ? { by: 'public', sizeBytes: undefined } : undefined;
   }
 
@@ -77,16 +84,13 @@ export class Access {
     return this.#public.has(scope, digest);
   }
 
-  /** A live yes for this digest. A yes to a stranger is a yes to anybody. */
-  async allow(
-    scope: string,
-    credential: Credential,
-    digest: Digest,
-    sizeBytes: number | undefined,
-    isManifest: boolean,
-  ): Promise<void> {
+  /**
+   * A live yes for this digest, with the length that the registry gave: a login page says yes to everything, so nothing
+   * follows from it before the length is compared with that of the content. It proves nothing public either, because
+   * what looks like a stranger's request may carry what some registries trust, such as X-Forwarded-For.
+   */
+  allow(scope: string, credential: Credential, digest: Digest, sizeBytes: number, isManifest: boolean): void {
     this.#grants.add(scope, credential.id, digest, sizeBytes, isManifest);
-    if (credential.anonymous) await this.provePublic(scope, digest, Date.now());
   }
 
   /** All bytes of the digest came from this repository and their digest is right. */
@@ -136,7 +140,8 @@ export class Access {
       let progress = false;
       for (const { digest: manifestDigest, grant } of this.#grants.unexpanded(scope, credential.id)) {
         const manifest = await this.#manifests(manifestDigest);
-        if (!manifest) continue;
+        // A yes of another length was not for this manifest (a login page, say): nothing follows from it.
+        if (!manifest || grant.sizeBytes !== manifest.sizeBytes) continue;
         progress = true;
         const children = manifest.descriptors.map((child) => ({
           digest: child.digest,

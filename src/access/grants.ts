@@ -4,8 +4,8 @@ import type { Digest } from '../oci/digest.js';
 export interface Grant {
   /** Monotonic milliseconds of the answer; a grant that a manifest passed on has the manifest's time. */
   readonly at: number;
-  /** The length that the answer gave for the digest; undefined where it gave none. */
-  readonly sizeBytes: number | undefined;
+  /** The length that the answer gave for the digest. */
+  readonly sizeBytes: number;
   /** How many manifests lie between the answer and this digest. */
   readonly depth: number;
 }
@@ -36,6 +36,8 @@ export interface GrantsOptions {
   readonly now?: () => number;
   /** Most pairs of repository and credential that are remembered; the least recently granted go first (threats W16). */
   readonly maxSets?: number;
+  /** Most grants that are remembered in all, in the same order. */
+  readonly maxGrants?: number;
 }
 
 /** How far down a manifest's answer reaches: an index of indexes is rare, a deeper tree is an attack (threats E17). */
@@ -44,24 +46,30 @@ export const MAX_DEPTH = 4;
 /** Digests in one set; a credential that walks a whole registry must not grow without end. */
 const MAX_GRANTS_PER_SET = 20_000;
 
+/** Digests in all sets together: whoever runs a registry can have it say yes to any number of made-up credentials. */
+const MAX_GRANTS = 1_000_000;
+
 /**
  * The registry's own recent answers, by repository, credential and digest. In memory only, so a restart forgets them
  * (threats E12). Only positive answers are kept (threats W16).
  */
 export class Grants {
   readonly #sets = new Map<string, GrantSet>();
+  #count = 0;
   readonly #ttlMs: number;
   readonly #maxSets: number;
+  readonly #maxGrants: number;
   readonly #now: () => number;
 
   constructor(options: GrantsOptions) {
     this.#ttlMs = options.ttlMs;
     this.#maxSets = options.maxSets ?? 50_000;
+    this.#maxGrants = options.maxGrants ?? MAX_GRANTS;
     this.#now = options.now ?? (() => performance.now());
   }
 
   /** Remembers a live yes. `isManifest` says that what the manifest lists shares the answer. */
-  add(scope: string, credential: string, digest: Digest, sizeBytes: number | undefined, isManifest: boolean): void {
+  add(scope: string, credential: string, digest: Digest, sizeBytes: number, isManifest: boolean): void {
     this.#put(scope, credential, digest, { at: this.#now(), sizeBytes, depth: 0, expanded: !isManifest });
   }
 
@@ -107,16 +115,17 @@ export class Grants {
 
   /** The registry said 401 or 403: nothing that it said to this credential in this repository counts any more. */
   revoke(scope: string, credential: string): void {
-    this.#sets.delete(setKey(scope, credential));
+    this.#drop(setKey(scope, credential));
   }
 
   /** The registry said 404: this digest is gone for this credential. */
   revokeDigest(scope: string, credential: string, digest: Digest): void {
-    this.#sets.get(setKey(scope, credential))?.grants.delete(digest);
+    if (this.#sets.get(setKey(scope, credential))?.grants.delete(digest)) this.#count -= 1;
   }
 
-  get size(): number {
-    return this.#sets.size;
+  /** How many pairs of repository and credential, and how many digests, are remembered. */
+  get size(): { readonly sets: number; readonly grants: number } {
+    return { sets: this.#sets.size, grants: this.#count };
   }
 
   #isFresh(grant: { readonly at: number }): boolean {
@@ -129,8 +138,9 @@ export class Grants {
     set.newestAt = Math.max(set.newestAt, grant.at);
     this.#sets.delete(key);
     this.#sets.set(key, set);
-    set.grants.delete(digest);
+    if (set.grants.delete(digest)) this.#count -= 1;
     set.grants.set(digest, grant);
+    this.#count += 1;
     this.#trim(set);
   }
 
@@ -139,11 +149,18 @@ export class Grants {
     for (const [digest, grant] of set.grants) {
       if (set.grants.size <= MAX_GRANTS_PER_SET && this.#isFresh(grant)) break;
       set.grants.delete(digest);
+      this.#count -= 1;
     }
     for (const [key, oldest] of this.#sets) {
-      if (this.#sets.size <= this.#maxSets && this.#isFresh({ at: oldest.newestAt })) break;
-      this.#sets.delete(key);
+      const fits = this.#sets.size <= this.#maxSets && this.#count <= this.#maxGrants;
+      if (fits && this.#isFresh({ at: oldest.newestAt })) break;
+      this.#drop(key);
     }
+  }
+
+  #drop(key: string): void {
+    this.#count -= this.#sets.get(key)?.grants.size ?? 0;
+    this.#sets.delete(key);
   }
 }
 

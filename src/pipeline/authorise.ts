@@ -13,7 +13,11 @@ import type { Visit } from './visit.js';
 
 /** What came of asking whether a credential may read a digest. */
 export type Authorisation =
-  | { readonly outcome: 'permitted'; readonly by: PermittedBy; readonly permission: Pick<Permission, 'sizeBytes'> }
+  | {
+      readonly outcome: 'permitted';
+      readonly by: PermittedBy;
+      readonly permission: Pick<Permission, 'sizeBytes' | 'inherited'>;
+    }
   /** The registry did not say yes to our question; its answer to the client's own request will be the last word. */
   | { readonly outcome: 'unproven' }
   /** The registry's answer to a GET in the client's name, which is the client's answer. */
@@ -59,9 +63,9 @@ export function yesOf(answer: HeadAnswer, digest: Digest): number | undefined {
   return announcedLength(answer);
 }
 
-async function permit(visit: Visit, digest: Digest, sizeBytes: number): Promise<Authorisation> {
+function permit(visit: Visit, digest: Digest, sizeBytes: number): Authorisation {
   const { context, scope, credential, route } = visit;
-  await context.access.allow(scope, credential, digest, sizeBytes, route.kind === 'manifest');
+  context.access.allow(scope, credential, digest, sizeBytes, route.kind === 'manifest');
   return { outcome: 'permitted', by: 'probed', permission: { sizeBytes } };
 }
 

@@ -1,17 +1,19 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Permission } from '../access/access.js';
 import { ProxyError } from '../errors.js';
 import { withCacheStatus } from '../http/cache-status.js';
-import { headerValue, setHeader } from '../http/headers.js';
+import { headerValue, headerValues, setHeader } from '../http/headers.js';
 import { type Digest, digestAlgorithm, digestOf } from '../oci/digest.js';
 import { MAX_MANIFEST_BYTES } from '../oci/manifest.js';
-import { isManifestType } from '../oci/media-types.js';
+import { isManifestType, normaliseAccept } from '../oci/media-types.js';
 import type { UpstreamResponse } from '../upstream/contract.js';
 import { isEncoded, passOn } from './fill.js';
 import type { FetchedManifest } from './manifest-fetches.js';
+import { offerProof } from './offer-proof.js';
 import { wholeContentHeaders } from './outgoing.js';
-import { piecesOf, relay, relayedHeaders } from './relay.js';
+import { piecesOf, relayedHeaders } from './relay.js';
 import { serveBody } from './serve-body.js';
 import { rememberTag } from './tag-memory.js';
 import { type CacheOutcome, note } from './trace.js';
@@ -20,25 +22,39 @@ import type { Visit } from './visit.js';
 /** How long an answer waits for its manifest to be on disk, so that the very next pull finds it. A disk that hangs holds nobody up. */
 const KEEP_WAIT_MS = 1000;
 
+/** What a GET brought: a manifest to keep, or something else that is the client's own answer, to be sent by `pass`. */
+type Fetched = { readonly manifest: FetchedManifest } | { readonly manifest: undefined; pass(): Promise<void> };
+
 /**
  * Gets a manifest with the client's own GET, keeps it under the digest of its bytes, and gives it to the client as it
- * came. By digest, equal fetches for a repository are one: `permitted` says that this credential may follow another's.
+ * came. By digest, equal fetches for a repository are one: `permission` says that this credential may follow another's,
+ * where the manifest is as long as the registry said to it.
  */
-export async function fetchManifest(visit: Visit, outcome: CacheOutcome, permitted: boolean): Promise<void> {
+export async function fetchManifest(
+  visit: Visit,
+  outcome: CacheOutcome,
+  permission: Pick<Permission, 'sizeBytes'> | undefined,
+): Promise<void> {
   const { digest } = visit.route;
-  if (!digest || !permitted) {
-    const fetched = await fetchOnce(visit);
-    if (fetched) await answerWith(visit, fetched, outcome);
-    return;
-  }
-  const key = `${visit.scope} ${digest}`;
-  const { leader, fetched } = await visit.context.manifestFetches.join(key, () => fetchOnce(visit));
-  if (fetched) return leader ? answerWith(visit, fetched, outcome) : answerFollower(visit, digest, fetched);
-  if (!leader) return fetchManifest(visit, outcome, false);
+  if (!digest || !permission) return answer(visit, await fetchOnce(visit), outcome);
+  const accept = normaliseAccept(headerValues(visit.exchange.request.headers, 'accept'));
+  const key = `${visit.scope} ${digest} ${accept}`;
+  let own: Fetched | undefined;
+  const { leader, fetched } = await visit.context.manifestFetches.join(key, async () => {
+    own = await fetchOnce(visit);
+    return own.manifest;
+  });
+  if (leader && own) return answer(visit, own, outcome);
+  const fits = permission.sizeBytes === undefined || permission.sizeBytes === fetched?.body.length;
+  return fetched && fits ? answerFollower(visit, digest, fetched) : fetchManifest(visit, outcome, undefined);
 }
 
-/** Sends the GET. Gives the manifest where it is one to keep; anything else is the client's answer and is sent at once. */
-async function fetchOnce(visit: Visit): Promise<FetchedManifest | undefined> {
+function answer(visit: Visit, fetched: Fetched, outcome: CacheOutcome): Promise<void> {
+  return fetched.manifest ? answerWith(visit, fetched.manifest, outcome) : fetched.pass();
+}
+
+/** Sends the GET. Nothing is sent to the client here, so that a slow one keeps no follower waiting. */
+async function fetchOnce(visit: Visit): Promise<Fetched> {
   const { context, exchange, scope, credential, route } = visit;
   const { target } = exchange;
   const headers = wholeContentHeaders(exchange.request.headers, context.viaId);
@@ -47,19 +63,25 @@ async function fetchOnce(visit: Visit): Promise<FetchedManifest | undefined> {
   await context.access.observe({ scope, credential, digest: route.digest, status, refusalCounts: true });
   const contentType = headerValue(response.headers, 'content-type') ?? '';
   if (status !== 200 || isEncoded(response) || !isManifestType(contentType)) {
-    await passOn(visit, response, status === 200 ? 'not-a-manifest' : 'refused');
-    return undefined;
+    const reason = status === 200 ? 'not-a-manifest' : 'refused';
+    return { manifest: undefined, pass: () => passOn(visit, response, reason) };
   }
-  const body = await readWhole(visit, response);
-  if (!body) return undefined;
-  const digest = verified(visit, body);
-  await permitBearer(visit, digest, body, contentType);
-  await Promise.race([keep(visit, digest, body, contentType), delay(KEEP_WAIT_MS, undefined, { ref: false })]);
-  return { headers: response.headers, body };
+  const read = await readWhole(visit, response);
+  if (!(read instanceof Uint8Array))
+    return { manifest: undefined, pass: () => passOn(visit, read, 'manifest-too-large') };
+  const digest = verified(visit, read);
+  const known = context.storedManifests.add(digest, read, contentType);
+  // The live answer counts at once, for the manifest and for what it lists.
+  context.access.allow(scope, credential, digest, read.length, true);
+  if (known) {
+    const kept = keep(visit, digest, read, known.mediaType);
+    await Promise.race([kept, delay(KEEP_WAIT_MS, undefined, { ref: false })]);
+  }
+  return { manifest: { headers: response.headers, body: read, stored: known !== undefined } };
 }
 
-/** Reads a manifest into memory. One that is larger than any registry takes is passed through: undefined, and answered. */
-async function readWhole(visit: Visit, response: UpstreamResponse): Promise<Buffer | undefined> {
+/** Reads a manifest into memory. One that is larger than any registry takes is given as an answer to be passed on. */
+async function readWhole(visit: Visit, response: UpstreamResponse): Promise<Buffer | UpstreamResponse> {
   const { context, exchange, trace } = visit;
   const pieces: Buffer[] = [];
   let size = 0;
@@ -68,10 +90,8 @@ async function readWhole(visit: Visit, response: UpstreamResponse): Promise<Buff
     pieces.push(next.value);
     size += next.value.length;
     if (size <= MAX_MANIFEST_BYTES) continue;
-    const status = note(trace, 'bypass', 'manifest-too-large');
-    const whole = { ...response, body: Readable.from(joined(pieces, rest)) };
-    await relay(whole, exchange.reply, { host: exchange.target.host, status, onBytes: () => {} });
-    return undefined;
+    const { status, headers } = response;
+    return { status, headers, body: Readable.from(joined(pieces, rest)), discard: () => response.discard() };
   }
   context.metrics.upstreamBytes(trace.registry, size);
   return Buffer.concat(pieces);
@@ -94,27 +114,19 @@ function verified(visit: Visit, body: Buffer): Digest {
   return digest;
 }
 
-/** The live answer counts at once, for the manifest and for what it lists. */
-async function permitBearer(visit: Visit, digest: Digest, body: Buffer, contentType: string): Promise<void> {
-  visit.context.storedManifests.add(digest, body, contentType);
-  await visit.context.access.allow(visit.scope, visit.credential, digest, body.length, true);
-}
-
-/** Puts the bytes on disk, and only then writes the delivery down. A disk that fails is counted and costs the client nothing. */
-async function keep(visit: Visit, digest: Digest, body: Buffer, contentType: string): Promise<void> {
-  const { context, scope, exchange, route } = visit;
+/**
+ * Puts the bytes on disk, and only then writes the delivery down. A disk that fails is counted and costs the client
+ * nothing. `mediaType` is the one that the bytes themselves leave no doubt about: what a registry merely says of them
+ * would be told to the clients of all others.
+ */
+async function keep(visit: Visit, digest: Digest, body: Buffer, mediaType: string): Promise<void> {
+  const { context, scope, exchange } = visit;
   try {
-    await context.store.put(digest, body, contentType);
+    await context.store.put(digest, body, mediaType);
     await context.access.delivered(scope, digest);
     await rememberTag(visit, digest);
     context.onDelivered(exchange.target);
-    context.publicProofs.offer({
-      target: exchange.target,
-      scope,
-      repository: route.repository,
-      digest,
-      sizeBytes: body.length,
-    });
+    offerProof(visit, digest, body.length);
   } catch (error) {
     context.metrics.fault('store');
     context.logger.warn({ id: exchange.id, digest, error: (error as Error).message }, 'A manifest could not be stored');
@@ -123,7 +135,9 @@ async function keep(visit: Visit, digest: Digest, body: Buffer, contentType: str
 
 async function answerWith(visit: Visit, fetched: FetchedManifest, outcome: CacheOutcome): Promise<void> {
   const { exchange, trace } = visit;
-  const status = note(trace, outcome, outcome === 'request' ? 'tag-not-held' : 'not-held');
+  const status = fetched.stored
+    ? note(trace, outcome, outcome === 'request' ? 'tag-not-held' : 'not-held')
+    : note(trace, 'bypass', 'not-readable');
   // The length is that of the whole body; an upstream that sent it in chunks gave none.
   const headers = setHeader(relayedHeaders(fetched.headers, undefined), 'Content-Length', String(fetched.body.length));
   exchange.reply.head(200, withCacheStatus(headers, status));

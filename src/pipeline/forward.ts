@@ -5,6 +5,7 @@ import { parseDigest } from '../oci/digest.js';
 import type { UpstreamClient } from '../upstream/contract.js';
 import { askHead, yesOf } from './authorise.js';
 import type { PipelineContext } from './context.js';
+import { offerProof } from './offer-proof.js';
 import { forwardedHeaders } from './outgoing.js';
 import { relay, relayedHeaders } from './relay.js';
 import { rememberTag } from './tag-memory.js';
@@ -51,18 +52,16 @@ export async function forwardHead(visit: Visit): Promise<void> {
 }
 
 async function learn(visit: Visit, answer: Awaited<ReturnType<typeof askHead>>): Promise<void> {
-  const { context, scope, credential, route, exchange } = visit;
+  const { context, scope, credential, route } = visit;
   const digest = route.digest ?? parseDigest(headerValue(answer.headers, 'docker-content-digest') ?? '');
   const sizeBytes = digest && yesOf(answer, digest);
   if (digest === undefined || sizeBytes === undefined) return;
   const isManifest = route.kind === 'manifest';
-  await context.access.allow(scope, credential, digest, sizeBytes, isManifest);
+  context.access.allow(scope, credential, digest, sizeBytes, isManifest);
   if (!isManifest) return;
   await rememberTag(visit, digest);
-  const { repository } = route;
-  if (await context.store.lookup(digest)) {
-    context.publicProofs.offer({ target: exchange.target, scope, repository, digest, sizeBytes });
-  }
+  const entry = await context.store.lookup(digest);
+  if (entry?.sizeBytes === sizeBytes) offerProof(visit, digest, sizeBytes);
 }
 
 function noteRateLimit(context: PipelineContext, trace: Trace, headers: readonly string[]): void {

@@ -42,7 +42,7 @@ export async function handleExchange(context: PipelineContext, exchange: Exchang
     else if (first.action === 'resolve') await resolveTag(visit);
     else if (route.digest !== undefined) await giveByDigest(visit, route.digest);
   } catch (error) {
-    answerFault(context, exchange, trace, error);
+    await answerFault(context, exchange, trace, error);
   } finally {
     record(context, exchange, trace);
   }
@@ -77,7 +77,7 @@ async function forwardWrite(visit: Visit): Promise<void> {
   if (deleted && route.digest !== undefined) await context.access.deleted(scope, route.digest);
 }
 
-function answerFault(context: PipelineContext, exchange: Exchange, trace: Trace, thrown: unknown): void {
+async function answerFault(context: PipelineContext, exchange: Exchange, trace: Trace, thrown: unknown): Promise<void> {
   const { reply, request, signal } = exchange;
   const error = signal.aborted
     ? new ProxyError('client-gone', 'the client went away', { cause: thrown })
@@ -96,6 +96,10 @@ function answerFault(context: PipelineContext, exchange: Exchange, trace: Trace,
   }
   const { headers, body } = errorBody(error.status, error.message, exchange.id);
   reply.head(error.status, headers);
-  const sent = request.method === 'HEAD' ? reply.end() : reply.write(body).then(() => reply.end());
-  sent.catch(() => reply.destroy());
+  try {
+    if (request.method !== 'HEAD') await reply.write(body);
+    await reply.end();
+  } catch {
+    reply.destroy();
+  }
 }

@@ -45,7 +45,10 @@ export function createPublicProofs(options: PublicProofsOptions): PublicProofs {
   async function prove(candidate: ProofCandidate): Promise<void> {
     const { scope, digest } = candidate;
     // An index that was proven meanwhile covers its children.
-    if (await access.isPublic(scope, digest)) return;
+    if (await access.isPublic(scope, digest)) {
+      askedUntil.delete(keyOf(candidate));
+      return;
+    }
     const startedAt = Date.now();
     const answer = await options.ask(candidate);
     if (answer === 'public') await access.provePublic(scope, digest, startedAt);

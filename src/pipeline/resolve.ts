@@ -4,6 +4,7 @@ import { type Digest, parseDigest } from '../oci/digest.js';
 import { askHead, yesOf } from './authorise.js';
 import { fetchManifest } from './fetch-manifest.js';
 import { findContent } from './find-content.js';
+import { offerProof } from './offer-proof.js';
 import { serve } from './serve.js';
 import { recallTag, rememberTag } from './tag-memory.js';
 import type { Visit } from './visit.js';
@@ -20,21 +21,21 @@ export async function resolveTag(visit: Visit): Promise<void> {
   const last = await recallTag(visit);
   const held = last !== undefined && (await visit.context.store.lookup(last)) !== undefined;
   if (held && (await serveResolved(visit))) return;
-  await fetchManifest(visit, 'request', false);
+  await fetchManifest(visit, 'request', undefined);
 }
 
 async function serveResolved(visit: Visit): Promise<boolean> {
-  const { context, scope, credential, exchange, route } = visit;
+  const { context, scope, credential } = visit;
   const answer = await askHead(visit).catch(() => undefined);
   if (!answer) return false;
   const digest = resolvedDigest(answer.headers);
   const sizeBytes = digest && yesOf(answer, digest);
   if (digest === undefined || sizeBytes === undefined) return false;
-  await context.access.allow(scope, credential, digest, sizeBytes, true);
+  context.access.allow(scope, credential, digest, sizeBytes, true);
   await rememberTag(visit, digest);
   const entry = await findContent(visit, digest, { sizeBytes });
   if (!entry) return false;
-  context.publicProofs.offer({ target: exchange.target, scope, repository: route.repository, digest, sizeBytes });
+  offerProof(visit, digest, sizeBytes);
   const extra = relayedWithHit(answer.headers);
   return serve(visit, entry, 'resolved', extra);
 }

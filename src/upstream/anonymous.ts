@@ -148,8 +148,10 @@ function tokenKey(target: Target, repository: string): string {
 function verdict(response: UpstreamResponse, digest: Digest, sizeBytes: number): PublicAnswer {
   if (response.status === 200) {
     const claimed = headerValue(response.headers, 'docker-content-digest');
-    const right = claimed === undefined ? contentLength(response.headers) === sizeBytes : claimed === digest;
-    return right ? 'public' : 'unknown';
+    const length = contentLength(response.headers);
+    // Login pages say 200 to everything: the length decides, and only a registry that gives none is taken at its word.
+    if (length === undefined) return claimed === digest ? 'public' : 'unknown';
+    return length === sizeBytes && (claimed === undefined || claimed === digest) ? 'public' : 'unknown';
   }
   return response.status === 401 || response.status === 403 || response.status === 404 ? 'private' : 'unknown';
 }

@@ -96,7 +96,8 @@ export function createUpstreamClient(
         return await once(request);
       } catch (error) {
         const fault = upstreamFailure(error, request.target.host);
-        const again = fault.code === 'upstream-truncated' && REPEATABLE.has(request.method) && !request.signal?.aborted;
+        const repeatable = REPEATABLE.has(request.method) && request.body === undefined && !request.signal?.aborted;
+        const again = fault.code === 'upstream-truncated' && repeatable;
         if (!again) throw fault;
         return await once(request).catch((second: unknown) => {
           throw upstreamFailure(second, request.target.host);

@@ -40,6 +40,8 @@ export function connectUpstream(target: Target, options: ConnectOptions, onread?
           secureContext: options.trust.context,
           ALPNProtocols: ['http/1.1'],
           minVersion: 'TLSv1.2',
+          // Said in so many words, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes the default (threats C08).
+          rejectUnauthorized: true,
         })
       : netConnect(tcp);
     const timer = setTimeout(() => {

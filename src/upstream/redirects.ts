@@ -30,8 +30,19 @@ function locationOf(response: UpstreamResponse, from: Target, path: string): { t
     throw new ProxyError('upstream-redirect', `${from.host} redirected from https to http, which is not followed`);
   }
   const scheme = url.protocol === 'https:' ? 'https' : 'http';
-  const { host, port } = parseAuthority(`${url.hostname}:${url.port || (scheme === 'https' ? 443 : 80)}`);
+  const { host, port } = placeOf(url, scheme, from);
   return { target: { scheme, host, port }, path: `${url.pathname}${url.search}` };
+}
+
+/** A host that we would not dial is the registry's mistake, not the client's. */
+function placeOf(url: URL, scheme: Target['scheme'], from: Target): { host: string; port: number } {
+  try {
+    return parseAuthority(url.host, scheme === 'https' ? 443 : 80);
+  } catch (cause) {
+    throw new ProxyError('upstream-redirect', `${from.host} redirected to a host or port that does not exist`, {
+      cause,
+    });
+  }
 }
 
 function sameOrigin(a: Target, b: Target): boolean {
