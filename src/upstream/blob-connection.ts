@@ -211,14 +211,15 @@ export class BlobConnection {
     return false;
   }
 
-  #finish(pause: void | Promise<void>, surplus: boolean): void {
+  /** The body is whole; true where the connection may be read on for another answer. */
+  #finish(pause: void | Promise<void>, surplus: boolean): boolean {
     const waiter = this.#awaitBody;
     this.#awaitBody = undefined;
     this.#sink = undefined;
     clearInterval(this.#watch);
-    if (this.#head?.reusable && !surplus) {
+    const again = this.#head?.reusable === true && !surplus;
+    if (again) {
       this.#phase = 'idle';
-      this.#socket.resume();
     } else {
       this.#fail(new ProxyError('upstream-truncated', `${this.target.host}: the connection has served its purpose`));
     }
@@ -228,6 +229,7 @@ export class BlobConnection {
         () => waiter?.resolve(),
         (error: unknown) => waiter?.reject(upstreamFailure(error, this.target.host)),
       );
+    return again;
   }
 
   #ended(): void {
