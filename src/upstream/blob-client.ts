@@ -117,22 +117,29 @@ export function createBlobClient(
 
 function responseOf(connection: BlobConnection, head: ResponseHead, over: () => void): UpstreamResponse {
   let body: Readable | undefined;
-  const pump = (sink: BodySink): Promise<void> => connection.pump(sink).finally(over);
+  let finished = false;
+  function finish(): void {
+    finished = true;
+    over();
+  }
+  const pump = (sink: BodySink): Promise<void> => connection.pump(sink).finally(finish);
+  function abort(): void {
+    // After the body's end the connection may serve somebody else already.
+    if (finished) return;
+    connection.destroy();
+    finish();
+  }
   function discard(): void {
     const short = head.framing.kind === 'length' && head.framing.bytes <= DISCARD_BYTES;
-    if (body || !short) {
-      connection.destroy();
-      over();
-    } else {
-      pump(() => {}).catch(() => {});
-    }
+    if (body || !short) abort();
+    else if (!finished) pump(() => {}).catch(() => {});
   }
   return {
     status: head.status,
     headers: head.headers,
     pump,
     get body() {
-      body ??= readableOf(pump, () => connection.destroy());
+      body ??= readableOf(pump, abort);
       return body;
     },
     discard,
@@ -143,7 +150,6 @@ function responseOf(connection: BlobConnection, head: ResponseHead, over: () => 
 function readableOf(pump: (sink: BodySink) => Promise<void>, abort: () => void): Readable {
   let wanted: (() => void) | undefined;
   let started = false;
-  let finished = false;
   const stream = new Readable({
     read() {
       wanted?.();
@@ -156,17 +162,13 @@ function readableOf(pump: (sink: BodySink) => Promise<void>, abort: () => void):
           wanted = resolve;
         });
       }).then(
-        () => {
-          finished = true;
-          stream.push(null);
-        },
+        () => void stream.push(null),
         (error: Error) => stream.destroy(error),
       );
     },
     destroy(error, callback) {
       wanted?.();
-      // After its end the connection may serve somebody else already.
-      if (!finished) abort();
+      abort();
       callback(error);
     },
   });

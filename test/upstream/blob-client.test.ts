@@ -115,6 +115,25 @@ for (const scheme of ['http', 'https'] as const) {
       assert.equal(wire.connections, 1);
     });
 
+    it('leaves a connection alone that serves the next request, when the last answer is discarded late', async () => {
+      let release: () => void = () => {};
+      const wire = await serve((socket, _head, count) => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n');
+        socket.write(Buffer.alloc(count === 1 ? 100_000 : 50_000));
+        if (count === 2) release = () => socket.write(Buffer.alloc(50_000));
+      });
+      const first = await client.send(get(wire));
+      let size = 0;
+      for await (const piece of first.body as AsyncIterable<Buffer>) size += piece.length;
+      assert.equal(size, 100_000);
+      const second = await client.send(get(wire));
+      first.discard();
+      first.body.destroy();
+      release();
+      assert.equal((await pumped(second)).length, 100_000);
+      assert.equal(wire.connections, 1);
+    });
+
     it('takes bodies in chunks, bodies that end with the connection, and a body that came with its head', async () => {
       const wire = await serve((socket, head) => {
         if (head.includes('/chunked'))
