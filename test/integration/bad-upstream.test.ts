@@ -90,10 +90,6 @@ describe('integration/bad-upstream', () => {
     await registry.close();
   });
 
-  function isWhole(answer: ProxyAnswer): boolean {
-    return answer.status === 200 && answer.complete;
-  }
-
   async function assertNothingStored(): Promise<void> {
     assert.equal(await proxy.metric('entrepot_store_entries'), 0);
     registry.forget();
@@ -122,6 +118,7 @@ describe('integration/bad-upstream', () => {
       assert.ok(isWhole(answer), `${answer.status} ${answer.fault}`);
       assert.ok(answer.body.equals(bytes));
       rule.remove();
+      await proxy.settled();
       const again = await proxyGet(request);
       assert.ok(isWhole(again) && again.body.equals(bytes));
       assert.match(again.header('cache-status') ?? '', /entrepot; hit/);
@@ -208,3 +205,7 @@ describe('integration/bad-upstream', () => {
     assert.equal((await pullImage(pull)).blobs.length, 4);
   });
 });
+
+function isWhole(answer: ProxyAnswer): boolean {
+  return answer.status === 200 && answer.complete;
+}

@@ -76,6 +76,7 @@ describe('integration/cold-and-warm', () => {
       const request = { ...proxy.way, authority: registry.authority, repository: 'library/app', reference: 'v1' };
 
       const cold = await pullImage({ ...request, style });
+      await proxy.settled();
       assert.equal(cold.digest, index.digest);
       const digests = [index.digest, image.digest];
       const blobs = [image.config.digest, ...image.layers.map((layer) => layer.digest)];
@@ -110,6 +111,7 @@ describe('integration/cold-and-warm', () => {
       };
 
       await pullImage({ ...request, style });
+      await proxy.settled();
       for (const later of [style, ...CLIENT_STYLES.filter((other) => other !== style)]) {
         registry.forget();
         const warm = await pullImage({ ...request, style: later });
@@ -132,6 +134,7 @@ describe('integration/cold-and-warm', () => {
       reference: 'v1',
     } as const;
     await pullImage({ ...request, style: 'podman' });
+    await proxy.settled();
     const label = `registry="${registry.authority}"`;
     const fromUpstream = await proxy.metric(`entrepot_upstream_bytes_total{${label}}`);
     const blobBytes = [image.config, ...image.layers].reduce((sum, blob) => sum + blob.bytes.length, 0);

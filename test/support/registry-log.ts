@@ -42,6 +42,7 @@ export interface RecordedRequest {
 
 export interface RequestFilter {
   readonly server?: ServerRole;
+  readonly scheme?: 'http' | 'https';
   readonly method?: string;
   readonly kind?: RequestKind;
   readonly repository?: string;

@@ -16,6 +16,8 @@ export interface TestProxy extends AsyncDisposable {
   readonly folder: string;
   /** The value of one line of /metrics, 0 where there is none. `line` is name and labels as they stand there. */
   metric(line: string): Promise<number>;
+  /** Resolves when every download is over and what it brought is stored: a client has its last byte a moment before. */
+  settled(): Promise<void>;
   /** Stops it and starts it again on the same folder. */
   restart(flags?: Readonly<Record<string, string>>): Promise<TestProxy>;
   /** Stops it and removes the folder. */
@@ -72,15 +74,20 @@ async function startIn(folder: TempDir, options: ProxyOptions): Promise<TestProx
     await folder.remove();
   }
 
+  async function metric(line: string): Promise<number> {
+    const response = await fetch(`http://${app.admin?.host}:${app.admin?.port}/metrics`);
+    const lines = (await response.text()).split('\n');
+    return Number(lines.find((text) => text.startsWith(`${line} `))?.slice(line.length + 1) ?? 0);
+  }
+
   return {
     app,
     place,
     way: { proxy: place, ca: [ca, ...options.registries.map((registry) => registry.ca)] },
     folder: folder.path,
-    metric: async (line) => {
-      const response = await fetch(`http://${app.admin?.host}:${app.admin?.port}/metrics`);
-      const lines = (await response.text()).split('\n');
-      return Number(lines.find((text) => text.startsWith(`${line} `))?.slice(line.length + 1) ?? 0);
+    metric,
+    settled: async () => {
+      while ((await metric('entrepot_fills_in_flight')) > 0);
     },
     restart: async (more) => {
       await app.stop();
