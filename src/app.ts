@@ -263,6 +263,13 @@ function proxyEvents(logger: Logger, metrics: Metrics): ProxyEvents {
         fault === 'untrusted-ca' ? ': the client does not trust our CA; install ca.crt there and restart it' : '';
       logger.warn({ host, client, reason: fault }, `TLS with a client failed${advice}`);
     },
+    onHandlerFault(error, id) {
+      metrics.fault('internal');
+      logger.error(
+        { id, error: error instanceof Error ? error.message : String(error) },
+        'An exchange failed in an unforeseen way',
+      );
+    },
     onFirstIntercept: (host, port, why) =>
       logger.info({ host, port, verdict: 'intercept', reason: why }, 'Host opened for the first time'),
   };
