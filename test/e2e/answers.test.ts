@@ -56,7 +56,9 @@ describe('e2e: what the proxy says about a pull', () => {
   });
 
   it('hands a credential to no log and to no metric', async () => {
-    const { status } = await curl('https://registry.test/v2/private/secret/manifests/v1', '-u', 'alice:secret');
+    const accept = 'Accept: application/vnd.oci.image.manifest.v1+json';
+    const url = 'https://registry.test/v2/private/secret/manifests/v1';
+    const { status } = await curl(url, '-u', 'alice:secret', '-H', accept);
     assert.equal(status, 200);
     const log = JSON.stringify(await proxy.log());
     const metrics = await (await fetch(`${proxy.admin}/metrics`)).text();

@@ -14,15 +14,25 @@ export interface Session {
 
 const current: { session?: Session } = {};
 
-/** Starts the upstreams, makes the proxy's CA and trusts it, as an administrator does once on a node. */
-export async function mochaGlobalSetup(): Promise<void> {
-  const lab = await startLab();
+/** Makes the proxy's CA and trusts it, as an administrator does once on a node. */
+async function makeCa(lab: Lab): Promise<Session> {
   const caFolder = join(lab.folder, 'ca');
   const caFile = join(lab.folder, 'entrepot.crt');
   await run('node', ['dist/main.js', 'ca', 'init', '--ca-dir', caFolder]);
   await writeFile(caFile, await run('node', ['dist/main.js', 'ca', 'export', '--ca-dir', caFolder]));
   await trust(caFile);
-  current.session = { lab, caFolder, caFile };
+  return { lab, caFolder, caFile };
+}
+
+export async function mochaGlobalSetup(): Promise<void> {
+  const lab = await startLab();
+  try {
+    current.session = await makeCa(lab);
+  } catch (error) {
+    // mocha ends by itself only when nothing runs any more.
+    await lab.stop();
+    throw error;
+  }
 }
 
 export async function mochaGlobalTeardown(): Promise<void> {

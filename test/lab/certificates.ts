@@ -51,7 +51,7 @@ export async function makeCertificates(folder: string): Promise<Certificates> {
  * a folder over the machine's, and this throws where it has not.
  */
 export async function trust(certificateFile: string): Promise<void> {
-  const lab = process.env['ENTREPOT_LAB'];
+  const lab = process.env['LAB_FOLDER'];
   if (lab === undefined) throw new Error('not inside the lab: start this through test/lab/run.sh');
   await appendFile(join(lab, 'trust', 'ca-certificates.crt'), await readFile(certificateFile));
 }

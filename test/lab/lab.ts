@@ -33,7 +33,7 @@ function close(server: Server): Promise<void> {
 
 /** Starts everything; needs the namespaces of run.sh. */
 export async function startLab(): Promise<Lab> {
-  const folder = process.env['ENTREPOT_LAB'];
+  const folder = process.env['LAB_FOLDER'];
   if (folder === undefined) throw new Error('not inside the lab: start this through test/lab/run.sh');
   const [storage, images, upstreams] = ['storage', 'images', 'upstreams'].map((name) => join(folder, name)) as [
     string,

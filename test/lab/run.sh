@@ -7,10 +7,10 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
-if [ "${ENTREPOT_LAB_STAGE:-}" != inside ]; then
+if [ "${LAB_STAGE:-}" != inside ]; then
   folder=$(mktemp -d "${TMPDIR:-/tmp}/entrepot-lab.XXXXXX")
   trap 'rm -rf "$folder"' EXIT
-  export ENTREPOT_LAB_STAGE=inside ENTREPOT_LAB="$folder"
+  export LAB_STAGE=inside LAB_FOLDER="$folder"
   # The shell stays outside, so that the folder goes away even if everything inside is killed.
   unshare --mount --net --pid --fork --kill-child=KILL --mount-proc --propagation private "$here/run.sh" "$@"
   exit
@@ -19,12 +19,12 @@ fi
 cd "$here/../.."
 ip link set lo up
 
-mkdir -p "$ENTREPOT_LAB"/{home,run,trust}
-node --import tsx test/lab/hosts.ts > "$ENTREPOT_LAB/hosts"
-echo "127.0.0.1 localhost" > "$ENTREPOT_LAB/localhost-only"
-: > "$ENTREPOT_LAB/trust/ca-certificates.crt"
-mount --bind "$ENTREPOT_LAB/hosts" /etc/hosts
-mount --bind "$ENTREPOT_LAB/trust" /etc/ssl/certs
+mkdir -p "$LAB_FOLDER"/{home,run,trust}
+node --import tsx test/lab/hosts.ts > "$LAB_FOLDER/hosts"
+echo "127.0.0.1 localhost" > "$LAB_FOLDER/localhost-only"
+: > "$LAB_FOLDER/trust/ca-certificates.crt"
+mount --bind "$LAB_FOLDER/hosts" /etc/hosts
+mount --bind "$LAB_FOLDER/trust" /etc/ssl/certs
 
 # What the caller's shell says about proxies, trust and homes is none of the lab's business.
 for name in $(compgen -e); do
@@ -32,6 +32,6 @@ for name in $(compgen -e); do
     *_proxy | *_PROXY | SSL_CERT_* | *_CA_BUNDLE | *_CA_CERTS | *_CA_CERTS_FILE | XDG_* | DOCKER_* | CONTAINER* | REGISTRY_*) unset "$name" ;;
   esac
 done
-export HOME="$ENTREPOT_LAB/home" XDG_RUNTIME_DIR="$ENTREPOT_LAB/run" OTEL_TRACES_EXPORTER=none
+export HOME="$LAB_FOLDER/home" XDG_RUNTIME_DIR="$LAB_FOLDER/run" OTEL_TRACES_EXPORTER=none
 # exec would make the command the first process, which then had to reap its orphans.
 "$@"

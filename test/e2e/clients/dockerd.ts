@@ -52,21 +52,29 @@ export async function startDockerd(folder: string, proxyUrl: string): Promise<Do
     ready: isReady,
   });
 
+  const loggedIn = new Set<string>();
+
   async function login(registry: string, account: Account): Promise<void> {
     const server = registry === '' ? [] : [registry];
     await docker(account, 'login', '-u', account.username, '-p', account.password, ...server);
+  }
+
+  async function loginOnce(reference: string, account: Account): Promise<void> {
+    const registry = registryOf(reference);
+    if (!loggedIn.has(registry)) await login(registry, account);
+    loggedIn.add(registry);
   }
 
   return {
     name: 'dockerd',
     login,
     async push(reference, target, account) {
-      if (account) await login(registryOf(target), account);
+      if (account) await loginOnce(target, account);
       await docker(undefined, 'tag', reference, target);
       await docker(account, 'push', '-q', target);
     },
     async pull(reference, account) {
-      if (account) await login(registryOf(reference), account);
+      if (account) await loginOnce(reference, account);
       await docker(account, 'pull', '-q', reference);
     },
     async forget(reference) {
