@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { createCredentialReader } from '../../src/access/credential.js';
+import { ProxyError } from '../../src/errors.js';
+
+const HARMLESS = [
+  ['Accept', 'application/json'],
+  ['Accept-Encoding', 'gzip'],
+  ['Connection', 'close'],
+  ['Content-Type', 'text/plain'],
+  ['Docker-Distribution-Api-Version', 'registry/2.0'],
+  ['Host', 'registry.test'],
+  ['If-None-Match', '"x"'],
+  ['Range', 'bytes=0-0'],
+  ['Referer', 'https://elsewhere.test'],
+  ['User-Agent', 'docker/29'],
+  ['Via', '1.1 somebody'],
+  ['traceparent', '00-1-2-00'],
+  ['tracestate', 'a=b'],
+  ['baggage', 'a=b'],
+  ['b3', '0'],
+  ['X-Request-Id', '1'],
+  ['X-Meta-Source-Client', 'containerd'],
+  ['X-Forwarded-For', '10.1.2.3'],
+  ['Proxy-Authorization', 'Basic eDp5'],
+] as const;
+
+const CREDENTIALS = [
+  ['Authorization', 'Basic YWxpY2U6c2VjcmV0'],
+  ['Cookie', 'session=1'],
+  ['Private-Token', 't'],
+  ['X-JFrog-Art-Api', 'k'],
+  ['X-Registry-Auth', 'z'],
+  ['Forwarded', 'for=10.1.2.3'],
+  ['X-Anything-New', '1'],
+] as const;
+
+describe('access/credential', () => {
+  const reader = createCredentialReader();
+  const nobody = reader.read([]);
+
+  for (const [name, value] of HARMLESS) {
+    it(`takes ${name} for no credential, in any case`, () => {
+      assert.deepEqual(reader.read([name, value]), nobody);
+      assert.deepEqual(reader.read([name.toUpperCase(), value]), nobody);
+      assert.equal(nobody.anonymous, true);
+    });
+  }
+
+  for (const [name, value] of CREDENTIALS) {
+    it(`takes ${name} for a credential, in any case`, () => {
+      const read = reader.read([name, value]);
+      assert.equal(read.anonymous, false);
+      assert.notEqual(read.id, nobody.id);
+      assert.equal(reader.read([name.toLowerCase(), value]).id, read.id);
+      assert.notEqual(reader.read([name, `${value}2`]).id, read.id);
+    });
+  }
+
+  it('does not depend on the order of the headers, nor on harmless ones between them', () => {
+    const one = reader.read(['Authorization', 'Bearer a', 'Cookie', 'b=c']);
+    assert.equal(reader.read(['Cookie', 'b=c', 'User-Agent', 'x', 'Authorization', 'Bearer a']).id, one.id);
+  });
+
+  it('tells apart what only looks alike when it is put together', () => {
+    const ids = [
+      ['X-A', '1', 'X-B', '2'],
+      ['X-A', '1x-b:2'],
+      ['X-A', '2', 'X-B', '1'],
+      ['X-A', '1', 'X-A', '2'],
+      ['X-A', '12'],
+    ].map((headers) => reader.read(headers).id);
+    assert.equal(new Set(ids).size, ids.length);
+  });
+
+  it('refuses two Authorization headers, equal ones included', () => {
+    for (const second of ['Bearer a', 'Bearer b']) {
+      assert.throws(
+        () => reader.read(['Authorization', 'Bearer a', 'AUTHORIZATION', second]),
+        (error) => error instanceof ProxyError && error.code === 'bad-request' && !error.message.includes('Bearer'),
+      );
+    }
+  });
+
+  it('gives names that tell nothing and mean nothing to another process', () => {
+    const { id } = reader.read(['Authorization', 'Basic YWxpY2U6c2VjcmV0']);
+    assert.ok(!id.includes('YWxpY2U6c2VjcmV0'));
+    assert.notEqual(createCredentialReader().read(['Authorization', 'Basic YWxpY2U6c2VjcmV0']).id, id);
+  });
+});
