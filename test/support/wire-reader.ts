@@ -9,7 +9,7 @@ export interface AnswerHead {
   readonly interim: readonly number[];
 }
 
-/** Reads one HTTP/1.1 answer off a connection, taking no byte more than it was asked for. */
+/** Reads one HTTP/1.1 answer off a connection, taking no byte more than it was asked for. The connection has its own `error` listener. */
 export interface WireReader {
   head(): Promise<AnswerHead>;
   /** Reads exactly so many bytes of the body, or fewer where it ends or breaks before. */
@@ -123,10 +123,11 @@ interface ByteSource {
 
 function byteSource(socket: Duplex): ByteSource {
   let buffered: Buffer = Buffer.alloc(0);
-  let error: string | undefined;
-  socket.on('error', (fault: NodeJS.ErrnoException) => {
-    error ??= fault.code ?? fault.message;
-  });
+
+  function error(): string | undefined {
+    const fault = socket.errored as NodeJS.ErrnoException | null;
+    return fault === null ? undefined : (fault.code ?? fault.message);
+  }
 
   function isEnded(): boolean {
     return (socket.readableEnded || socket.destroyed) && socket.readableLength === 0;
@@ -159,13 +160,12 @@ function byteSource(socket: Duplex): ByteSource {
 
   return {
     ended: () => buffered.length === 0 && isEnded(),
-    error: () => error,
+    error,
     until: async (text) => {
       for (;;) {
         const at = buffered.indexOf(text, 0, 'latin1');
         if (at !== -1) return take(at + text.length);
-        if (!(await fill()))
-          throw new Error(`connection ended${error === undefined ? '' : ` (${error})`} before the answer`);
+        if (!(await fill())) throw new Error(`connection ended before the answer (${error() ?? 'no error'})`);
       }
     },
     some: async (limit) => {
