@@ -24,6 +24,18 @@ export interface CommandArguments {
   readonly flags: Flags;
   /** Whether the output is for a program. */
   readonly json: boolean;
+  /** The command's own flags that were given: their text, or `true` for one without a value. */
+  readonly own?: Readonly<Record<string, string | true>>;
+}
+
+/** A flag of one command that is no option of the configuration. */
+export interface CommandFlag {
+  /** Without the dashes. */
+  readonly name: string;
+  /** What stands for the value in help texts; a flag without it takes no value. */
+  readonly metavar?: string;
+  /** One line without a full stop. */
+  readonly help: string;
 }
 
 /** One command of `entrepot`: what its help says, what it takes, and what it does. */
@@ -35,6 +47,8 @@ export interface Command {
   /** Options of the configuration that it takes, besides `--config`. */
   readonly options: readonly OptionName[];
   readonly takesJson: boolean;
+  /** What it takes besides options of the configuration. */
+  readonly flags?: readonly CommandFlag[];
   /** Does the work and gives the exit code. May throw ConfigError. */
   run(given: CommandArguments, io: CommandIo): Promise<number>;
 }

@@ -4,7 +4,7 @@ import { CONFIG_OPTION, OPTION_NAMES, OPTIONS, type OptionName, type OptionSpec 
 import type { OptionText } from '../config/schema.js';
 import { didYouMean } from '../config/suggest.js';
 import { ConfigError } from '../errors.js';
-import type { Command, CommandArguments } from './command.js';
+import type { Command, CommandArguments, CommandFlag } from './command.js';
 
 /** What a command line asks for: a command to run, or a text (help, version) to print. */
 export type Parsed = { readonly command: Command; readonly given: CommandArguments } | { readonly text: string };
@@ -89,6 +89,10 @@ function addCommand(
     for (const option of OPTIONS.filter(({ name }) => command.options.includes(name))) {
       builder.option(option.name, { ...VALUE, describe: describeOption(option) });
     }
+    for (const { name, metavar, help } of command.flags ?? []) {
+      if (metavar === undefined) builder.option(name, { type: 'boolean', describe: help });
+      else builder.option(name, { ...VALUE, describe: `${metavar}: ${help}` });
+    }
     return command.takesJson ? builder.option(JSON_FLAG, { type: 'boolean', describe: 'print JSON' }) : builder;
   };
   parser.command(command.words.at(-1) ?? '', command.summary, build, (given) => choose(command, given));
@@ -100,14 +104,26 @@ function describeOption(option: OptionSpec): string {
 }
 
 /** The flags as yargs gives them: text, or several texts where a flag stood several times. */
-function readGiven(given: Record<string, unknown>, { words, options, takesJson }: Command): CommandArguments {
+function readGiven(given: Record<string, unknown>, command: Command): CommandArguments {
+  const { words, options, takesJson } = command;
   const surplus = (given['_'] as readonly string[]).slice(words.length);
   if (surplus.length > 0) throw new ConfigError([`entrepot ${words.join(' ')} takes no “${surplus.join(' ')}”.`]);
   const names: readonly (OptionName | typeof CONFIG_OPTION.name)[] = [...options, CONFIG_OPTION.name];
   const flags = Object.fromEntries(
     names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name] as OptionText]])),
   );
-  return { flags, json: takesJson && given[JSON_FLAG] === true };
+  const json = takesJson && given[JSON_FLAG] === true;
+  return command.flags === undefined ? { flags, json } : { flags, json, own: readOwn(given, command.flags) };
+}
+
+function readOwn(given: Record<string, unknown>, flags: readonly CommandFlag[]): Record<string, string | true> {
+  const own: Record<string, string | true> = {};
+  for (const { name } of flags) {
+    const value = given[name];
+    if (Array.isArray(value)) throw new ConfigError([`--${name} is given ${value.length} times.`]);
+    if (typeof value === 'string' || value === true) own[name] = value;
+  }
+  return own;
 }
 
 /** Turns a complaint of yargs into sentences that say what to write instead. */
@@ -121,7 +137,9 @@ function explain(problem: string, argv: readonly string[], commands: readonly Co
 function explainUnknown(word: string, argv: readonly string[], commands: readonly Command[]): string {
   const isFlag = argv.some((given) => given.startsWith('-') && given.replace(/^-+/, '').split('=')[0] === word);
   if (isFlag) {
-    const known = [...OPTION_NAMES, CONFIG_OPTION.name, JSON_FLAG, 'help', 'version'].map((name) => `--${name}`);
+    const own = commands.flatMap(({ flags = [] }) => flags.map(({ name }) => name));
+    const all = [...OPTION_NAMES, CONFIG_OPTION.name, ...own, JSON_FLAG, 'help', 'version'];
+    const known = all.map((name) => `--${name}`);
     return `--${word} is no option here.${didYouMean(`--${word}`, known)}`;
   }
   const words = [...new Set(commands.flatMap((command) => command.words))];

@@ -16,6 +16,12 @@ const COMMANDS = [
   command(['serve'], { options: OPTION_NAMES }),
   command(['ca', 'show'], { options: ['ca-dir'], takesJson: true }),
   command(['ca', 'export'], { options: ['ca-dir'] }),
+  command(['ca', 'turn'], {
+    flags: [
+      { name: 'at', metavar: 'TIME', help: 'when to turn' },
+      { name: 'done', help: 'turn no more' },
+    ],
+  }),
 ];
 
 const OPTIONS_OF_PARSER = { version: '1.2.3', width: 100 };
@@ -63,6 +69,21 @@ describe('cli/parser', () => {
     });
   });
 
+  it('gives a command its own flags, with and without a value', async () => {
+    const words = ['ca', 'turn'];
+    assert.deepEqual(await chosen(...words, '--at', 'noon', '--done'), {
+      words,
+      flags: {},
+      json: false,
+      own: { at: 'noon', done: true },
+    });
+    assert.deepEqual(await chosen(...words), { words, flags: {}, json: false, own: {} });
+    assert.match(
+      (await printed(...words, '--help')).replaceAll(/\s+/g, ' '),
+      /--at TIME: when to turn --done turn no more/,
+    );
+  });
+
   it('prints the version', async () => {
     assert.equal(await printed('--version'), '1.2.3\n');
   });
@@ -89,6 +110,9 @@ describe('cli/parser', () => {
       ['serve', '--lisen', 'a:1', '--frob=1'],
       ['--lisen is no option here. Did you mean --listen?', '--frob is no option here.'],
     ],
+    [['ca', 'turn', '--at', '1', '--at', '2'], ['--at is given 2 times.']],
+    [['ca', 'turn', '--at'], ['--at needs a value.']],
+    [['ca', 'turn', '--dnoe'], ['--dnoe is no option here. Did you mean --done?']],
     [['ca', 'export', '--json'], ['--json is no option here.']],
     [['serve', '--no-listen'], ['--no-listen is no option here. Did you mean --listen?']],
     [['serve', '--dataDir', 'x'], ['--dataDir is no option here. Did you mean --data-dir?']],
