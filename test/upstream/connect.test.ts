@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { ProxyError } from '../../src/errors.js';
+import { connectUpstream } from '../../src/upstream/connect.js';
+import { createTestAuthority, type TestCertificate } from '../support/test-certificates.js';
+import { authority, loopbackGuard, type Server, serve, testTrust } from './loopback.js';
+
+const DAY_MS = 86_400_000;
+
+describe('upstream/connect', () => {
+  const options = { guard: loopbackGuard(), trust: testTrust(), timeoutMs: 5000 };
+  let server: Server | undefined;
+
+  afterEach(async () => {
+    await server?.close();
+    server = undefined;
+  });
+
+  async function start(certificate?: TestCertificate): Promise<Server> {
+    server = await serve((_request, response) => response.end('hello'), certificate);
+    return server;
+  }
+
+  it('opens plain connections, and TLS that speaks HTTP/1.1 to a name or an address', async () => {
+    const plain = await start();
+    (await connectUpstream(plain.target(), options)).destroy();
+    await plain.close();
+    const secure = await start(authority.issue(['registry.test', '127.0.0.1']));
+    for (const host of ['registry.test', '127.0.0.1']) {
+      const socket = (await connectUpstream(secure.target('https', host), options)) as TLSSocket;
+      assert.equal(socket.authorized, true, host);
+      assert.equal(socket.servername === 'registry.test', host === 'registry.test');
+      socket.destroy();
+    }
+  });
+
+  const refused: readonly [string, () => TestCertificate][] = [
+    ['for another name', () => authority.issue(['other.test'])],
+    ['for a name two levels up', () => authority.issue(['*.test.test'])],
+    ['that has expired', () => authority.issue(['registry.test'], { validUntil: Date.now() - DAY_MS })],
+    ['that is not valid yet', () => authority.issue(['registry.test'], { validFromAt: Date.now() + DAY_MS })],
+    ['of an unknown CA', () => createTestAuthority('stranger').issue(['registry.test'])],
+    ['that signed itself', () => createTestAuthority('registry.test')],
+  ];
+  for (const [what, issue] of refused) {
+    it(`refuses a certificate ${what}, before any HTTP`, async () => {
+      const { target, seen } = await start(issue());
+      await assert.rejects(
+        connectUpstream(target('https', 'registry.test'), options),
+        (error) => error instanceof ProxyError && error.code === 'upstream-tls' && /registry\.test/.test(error.message),
+      );
+      assert.equal(seen.length, 0);
+    });
+  }
+
+  it('checks certificates whatever the environment says', async () => {
+    const { target } = await start(createTestAuthority('stranger').issue(['registry.test']));
+    const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+    try {
+      await assert.rejects(connectUpstream(target('https', 'registry.test'), options), { code: 'upstream-tls' });
+    } finally {
+      if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+      else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before;
+    }
+  });
+
+  it('sends no packet to an address, or to a name for one, that the guard refuses', async () => {
+    const { target } = await start();
+    const strict = { ...options, guard: loopbackGuard([]) };
+    for (const host of ['127.0.0.1', 'registry.test']) {
+      await assert.rejects(connectUpstream(target('http', host), strict), { code: 'egress-refused' });
+    }
+    assert.equal(server?.connections, 0);
+  });
+
+  it('says that nobody listens', async () => {
+    const { target, close } = await start();
+    await close();
+    server = undefined;
+    await assert.rejects(connectUpstream(target(), options), { code: 'upstream-connect' });
+  });
+
+  it('gives up on a handshake that does not come', async () => {
+    const silent = net.createServer((socket) => socket.on('error', () => {}).resume());
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as net.AddressInfo;
+    const target = { scheme: 'https', host: 'registry.test', port } as const;
+    await assert.rejects(connectUpstream(target, { ...options, timeoutMs: 20 }), { code: 'upstream-timeout' });
+    await new Promise((resolve) => silent.close(resolve));
+  });
+
+  it('blames TLS where the other side speaks something else', async () => {
+    const { target } = await start();
+    await assert.rejects(connectUpstream(target('https', 'registry.test'), options), { code: 'upstream-tls' });
+  });
+});
