@@ -68,7 +68,7 @@ describe('upstream/anonymous', () => {
     assert.equal(await ask(1, `sha256:${'0'.repeat(64)}`), 'private');
   });
 
-  const pages: readonly [string, Misbehaviour, 'public' | 'unknown'][] = [
+  const pages: readonly [string, Misbehaviour, 'public' | 'private' | 'unknown'][] = [
     ['the right length and no digest', { dropHeaders: ['docker-content-digest'] }, 'public'],
     ['the right digest and no length', { dropHeaders: ['content-length'], contentLength: 'chunked' }, 'public'],
     ['a login page', { dropHeaders: ['docker-content-digest'], contentLength: 5000 }, 'unknown'],
