@@ -21,8 +21,9 @@ RUN install -d -o node -g node -m 0700 /data /ca
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
-# The image's defaults; a flag after `serve` wins over each.
+# The image's defaults; a flag after `serve` wins over each. Disk work runs in that many threads.
 ENV NODE_ENV=production \
+  UV_THREADPOOL_SIZE=16 \
   UV_THREADPOOL_SIZE=16 \
   ENTREPOT_LOG_FORMAT=json \
   ENTREPOT_LISTEN=[::]:3128 \

@@ -30,7 +30,8 @@ export interface RunningProxy {
 const listen = '127.0.0.1:3128';
 const adminListen = '127.0.0.1:3129';
 
-async function isReady(): Promise<boolean> {
+/** True once the proxy at the usual ports says that it is ready. */
+export async function isReady(): Promise<boolean> {
   try {
     return (await fetch(`http://${adminListen}/readyz`)).ok;
   } catch {

@@ -14,12 +14,13 @@ export interface CommandOptions {
  */
 export async function run(program: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   try {
-    const { stdout } = await execFileAsync(program, [...args], {
+    const running = execFileAsync(program, [...args], {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       maxBuffer: 64 * 1024 * 1024,
     });
-    return stdout;
+    running.child.stdin?.end();
+    return (await running).stdout;
   } catch (error) {
     const { message, stdout = '' } = error as Error & { stdout?: string };
     throw new Error(`${message}\n${stdout}`, { cause: error });
