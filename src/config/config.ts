@@ -9,6 +9,8 @@ export interface Config {
   readonly dataDir: string;
   /** Absolute path. */
   readonly caDir: string;
+  /** Names and CIDR ranges in their one spelling; empty for no constraints. */
+  readonly caNameConstraints: readonly string[];
   /** `auto`, `all` or `none`, and host patterns; `all` and `none` stand alone. */
   readonly intercept: readonly string[];
   readonly tunnel: readonly string[];

@@ -8,6 +8,7 @@ export type OptionKind =
   | 'host-patterns'
   | 'ports'
   | 'ranges'
+  | 'permitted-names'
   | 'duration'
   | 'access'
   | 'log-level'
@@ -57,6 +58,13 @@ export const OPTIONS = [
     default: undefined,
     shownDefault: '`ca/` of the checkout',
     help: 'folder of the CA key and certificate',
+  },
+  {
+    name: 'ca-name-constraints',
+    kind: 'permitted-names',
+    metavar: 'LIST',
+    default: '',
+    help: 'names (with all below them) and address ranges that a new CA may issue certificates for; other hosts are tunnelled',
   },
   {
     name: 'intercept',
@@ -178,7 +186,14 @@ export const CONFIG_OPTION = {
 
 export const OPTION_NAMES: readonly OptionName[] = OPTIONS.map((option) => option.name);
 
-const LIST_KINDS: ReadonlySet<OptionKind> = new Set(['intercept', 'host-patterns', 'ports', 'ranges', 'paths']);
+const LIST_KINDS: ReadonlySet<OptionKind> = new Set([
+  'intercept',
+  'host-patterns',
+  'ports',
+  'ranges',
+  'permitted-names',
+  'paths',
+]);
 const PATH_KINDS: ReadonlySet<OptionKind> = new Set(['path', 'paths']);
 
 /** True where the option takes several values: separated by commas, by repeating the flag, or as a YAML sequence. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseRanges } from '../net/address-ranges.js';
 import { parseHostPattern } from '../net/host-pattern.js';
+import { canonicalPermittedName } from '../net/permitted-names.js';
 import type { Config } from './config.js';
 import { OPTION_NAMES, type OptionName } from './option-table.js';
 import { didYouMean } from './suggest.js';
@@ -30,6 +31,7 @@ const SCHEMA = z.strictObject({
   'admin-listen': listenOrOff,
   'data-dir': path,
   'ca-dir': path,
+  'ca-name-constraints': z.array(z.string().transform(reading(canonicalPermittedName))),
   intercept: z.array(z.string()).superRefine(checkIntercept),
   tunnel: hostPatterns,
   deny: hostPatterns,
@@ -66,6 +68,7 @@ export function readOptions(
       adminListen: options['admin-listen'],
       dataDir: options['data-dir'],
       caDir: options['ca-dir'],
+      caNameConstraints: options['ca-name-constraints'],
       intercept: options.intercept,
       tunnel: options.tunnel,
       deny: options.deny,

@@ -41,6 +41,17 @@ export function plainAddress(text: string): string {
   return readAddress(text)?.toString() ?? text;
 }
 
+/**
+ * A CIDR range or a single address as the bytes of its first address and of its mask, 4 or 16 each.
+ * @throws Error with one sentence for the user
+ */
+export function rangeBytes(text: string): { readonly address: Buffer; readonly mask: Buffer } {
+  const [base, bits] = parseRange(text);
+  const bytes = base.toByteArray();
+  const mask = Buffer.from(bytes.map((_, index) => 0xff00 >> Math.min(8, Math.max(0, bits - index * 8))));
+  return { address: Buffer.from(bytes.map((byte, index) => byte & (mask[index] ?? 0))), mask };
+}
+
 function parseRange(text: string): [Address, number] {
   const [base = '', bits, ...rest] = text.split('/');
   const address = isWritten(base) ? readAddress(base) : undefined;

@@ -39,6 +39,7 @@ describe('config/load', () => {
       listen: { host: '127.0.0.1', port: 3128 },
       adminListen: { host: '127.0.0.1', port: 3129 },
       dataDir: '/home/u/.local/state/entrepot',
+      caNameConstraints: [],
       intercept: ['auto'],
       tunnel: [],
       deny: [],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { DEFAULT_CLIENT_RANGES, parseRanges, plainAddress } from '../../src/net/address-ranges.js';
+import { DEFAULT_CLIENT_RANGES, parseRanges, plainAddress, rangeBytes } from '../../src/net/address-ranges.js';
 
 describe('net/address-ranges', () => {
   const table: [range: string, address: string, contains: boolean][] = [
@@ -81,5 +81,11 @@ describe('net/address-ranges', () => {
     assert.equal(plainAddress('::ffff:127.0.0.1'), '127.0.0.1');
     assert.equal(plainAddress('2001:DB8:0::1'), '2001:db8::1');
     assert.equal(plainAddress('no address'), 'no address');
+  });
+
+  it('gives a range as the bytes of its address and mask', () => {
+    const { address, mask } = rangeBytes('10.1.2.3/12');
+    assert.deepEqual([...address, ...mask], [10, 0, 0, 0, 255, 240, 0, 0]);
+    assert.throws(() => rangeBytes('10.0.0.0/33'), /is not an address range/);
   });
 });
