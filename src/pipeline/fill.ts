@@ -81,8 +81,15 @@ function isSameContent(
 async function openFill(visit: Visit, digest: Digest, signal: AbortSignal): Promise<FillBody> {
   const { context, exchange, scope, credential } = visit;
   const headers = wholeContentHeaders(exchange.request.headers, context.viaId);
-  const request = { target: exchange.target, method: 'GET', path: exchange.request.path, headers, signal };
-  const response = await sendFollowing(visit.blobs, request);
+  const response = await untilHead(signal, (headSignal) =>
+    sendFollowing(visit.blobs, {
+      target: exchange.target,
+      method: 'GET',
+      path: exchange.request.path,
+      headers,
+      signal: headSignal,
+    }),
+  );
   const { status } = response;
   await context.access.observe({ scope, credential, digest, status, refusalCounts: true });
   if (status === 206) {
@@ -91,6 +98,25 @@ async function openFill(visit: Visit, digest: Digest, signal: AbortSignal): Prom
   }
   if (status !== 200 || isEncoded(response)) throw new FillRefused(response);
   return fillBody(visit, response, announcedLength(response));
+}
+
+/**
+ * Sends under a signal that counts for the head only. A refused fill aborts its signal at once, but the refusal's body
+ * is still to go to the leader; a body that is kept has an abort of its own.
+ */
+async function untilHead(
+  signal: AbortSignal,
+  send: (headSignal: AbortSignal) => Promise<UpstreamResponse>,
+): Promise<UpstreamResponse> {
+  const waiting = new AbortController();
+  const giveUp = () => waiting.abort(signal.reason);
+  if (signal.aborted) giveUp();
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    return await send(waiting.signal);
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
 }
 
 /** An encoded body is not the content that the digest is of; it is passed on, and not stored. */
