@@ -4,6 +4,7 @@ import {
   contentLength,
   endToEndConnectionOption,
   hasToken,
+  headersFrom,
   headerValue,
   headerValues,
   listTokens,
@@ -15,6 +16,10 @@ import {
 const HEADERS = ['Accept', 'a/b', 'X-One', '1', 'accept', 'c/d', 'ACCEPT', 'e/f'];
 
 describe('http/headers', () => {
+  it('writes lines from fields in their order', () => {
+    assert.deepEqual(headersFrom({ B: '1', A: '2' }), ['B', '1', 'A', '2']);
+  });
+
   it('finds the first line of a name in any case', () => {
     assert.equal(headerValue(HEADERS, 'aCCept'), 'a/b');
     assert.equal(headerValue(HEADERS, 'x-two'), undefined);

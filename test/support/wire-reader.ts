@@ -125,7 +125,7 @@ function byteSource(socket: Duplex): ByteSource {
   let buffered: Buffer = Buffer.alloc(0);
 
   function error(): string | undefined {
-    const fault = socket.errored as NodeJS.ErrnoException | null;
+    const fault: NodeJS.ErrnoException | null = socket.errored;
     return fault === null ? undefined : (fault.code ?? fault.message);
   }
 
