@@ -74,7 +74,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
   const metrics = createMetrics();
   const authority = await openAuthority(config.caDir);
   const leaves = createLeafStore(authority);
-  const trust = await loadTrust({ extraFiles: config.upstreamCa, ownKeys: keysOf(authority) });
+  const trust = await loadTrust({ extraFiles: config.upstreamCa, ownKeys: () => keysOf(authority) });
 
   const pool = createBufferPool();
   const cache = await openCache({ directory: config.dataDir, events: storeEvents(logger, metrics), pool });

@@ -50,7 +50,8 @@ export function parseHostPatterns(list: readonly string[]): HostPatterns {
   };
 }
 
-function matchesPattern(pattern: HostPattern, host: string, port: number): boolean {
+/** Whether a canonical host and port are what the pattern means. */
+export function matchesPattern(pattern: HostPattern, host: string, port: number): boolean {
   if (pattern.port !== undefined && pattern.port !== port) return false;
   return pattern.isWildcard ? host.endsWith(pattern.host) : host === pattern.host;
 }

@@ -1,9 +1,10 @@
 import { isIP, connect as netConnect, type OnReadOpts, type Socket } from 'node:net';
-import { connect as tlsConnect } from 'node:tls';
+import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { ProxyError } from '../errors.js';
 import type { Target } from '../http/exchange.js';
 import type { EgressGuard } from '../net/egress-guard.js';
 import { upstreamFailure } from './failure.js';
+import { checkIdentity } from './server-identity.js';
 import type { Trust } from './trust.js';
 
 export interface ConnectOptions {
@@ -32,16 +33,16 @@ export function connectUpstream(target: Target, options: ConnectOptions, onread?
       keepAlive: true,
       ...(onread && { onread }),
     };
-    const secure = target.scheme === 'https';
-    const socket = secure
+    const trusted = target.scheme === 'https' ? options.trust.forHost(host, port) : undefined;
+    const socket = trusted
       ? tlsConnect({
           ...tcp,
           ...(!address && { servername: host }),
-          secureContext: options.trust.context,
+          secureContext: trusted.context,
           ALPNProtocols: ['http/1.1'],
-          minVersion: 'TLSv1.2',
+          checkServerIdentity: checkIdentity,
           // Said in so many words, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes the default (threats C08).
-          rejectUnauthorized: true,
+          rejectUnauthorized: !trusted.insecure,
         })
       : netConnect(tcp);
     const timer = setTimeout(() => {
@@ -53,7 +54,12 @@ export function connectUpstream(target: Target, options: ConnectOptions, onread?
       reject(upstreamFailure(error, host));
     }
     socket.once('error', failed);
-    socket.once(secure ? 'secureConnect' : 'connect', () => {
+    socket.once(trusted ? 'secureConnect' : 'connect', () => {
+      const fault = trusted && afterHandshake(socket as TLSSocket, host, options.trust);
+      if (fault) {
+        failed(fault);
+        return;
+      }
       clearTimeout(timer);
       socket.removeListener('error', failed);
       // Until whoever waits has the socket in hand, an error has only this to go to; it shows in "close" and "destroyed".
@@ -61,4 +67,14 @@ export function connectUpstream(target: Target, options: ConnectOptions, onread?
       resolve(socket);
     });
   });
+}
+
+/** The last look before anything is sent: not our own authority, though it or one above it may be trusted (threats C04). */
+function afterHandshake(socket: TLSSocket, host: string, trust: Trust): ProxyError | undefined {
+  if (trust.ownAuthority.isInChain(socket.getPeerCertificate(true))) {
+    return new ProxyError('upstream-tls', `${host}: its certificate is signed by this proxy's own CA`);
+  }
+  // TLS 1.3 has none; in 1.2 the other side could show another certificate now (threats C10).
+  if (socket.getProtocol() === 'TLSv1.2') socket.disableRenegotiation();
+  return undefined;
 }

@@ -1,5 +1,6 @@
 import { isNativeError } from 'node:util/types';
 import { type FaultCode, ProxyError } from '../errors.js';
+import { isTlsCode, tlsWords } from './tls-failure.js';
 
 interface Failure {
   readonly code: FaultCode;
@@ -34,10 +35,6 @@ function systemCode(thrown: unknown): string {
   return typeof code === 'string' ? code : '';
 }
 
-/** OpenSSL's verification results, as Node names them, begin like one of these. */
-const TLS_CODE =
-  /^(?:ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|INVALID_|HOSTNAME_MISMATCH|ERROR_IN_CERT|PATH_LENGTH|CA_|EE_KEY|EPROTO)/;
-
 /**
  * Turns what went wrong on the way to `host` into a fault that names the host and the cause in words. Faults that are
  * ProxyErrors already pass unchanged.
@@ -49,10 +46,8 @@ export function upstreamFailure(thrown: unknown, host: string): ProxyError {
   const known = BY_CODE.get(code);
   if (known) return new ProxyError(known.code, `${host}: ${known.words} (${code})`, { cause: thrown });
   const message = isNativeError(thrown) ? thrown.message : String(thrown);
-  if (TLS_CODE.test(code)) {
-    return new ProxyError('upstream-tls', `${host}: its certificate or TLS was not accepted: ${code}: ${message}`, {
-      cause: thrown,
-    });
+  if (isTlsCode(code)) {
+    return new ProxyError('upstream-tls', `${host}: ${tlsWords(code, message)}`, { cause: thrown });
   }
   if (code.startsWith('HPE_') || code.startsWith('UND_ERR')) {
     return new ProxyError('upstream-protocol', `${host}: its answer is not valid HTTP (${code})`, { cause: thrown });

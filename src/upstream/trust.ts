@@ -1,77 +1,127 @@
-import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
+import { createSecureContext, DEFAULT_CIPHERS, type SecureContext } from 'node:tls';
 import { ConfigError } from '../errors.js';
-
-/** Where operating systems keep their roots in one file: Debian and Alpine, Fedora and RHEL, openSUSE, older RHEL. */
-const SYSTEM_BUNDLES = [
-  '/etc/ssl/certs/ca-certificates.crt',
-  '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
-  '/etc/ssl/ca-bundle.pem',
-  '/etc/pki/tls/certs/ca-bundle.crt',
-  '/etc/ssl/cert.pem',
-];
-
-const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+import { type RegistrySettings, settingsFinder } from '../registries/settings.js';
+import { type ClientCertificate, readClientCertificate } from './client-certificate.js';
+import { createOwnAuthority, type OwnAuthority } from './own-authority.js';
+import { readCertificates, systemRoots } from './root-certificates.js';
 
 export interface TrustOptions {
   /** Files of further roots, from `--upstream-ca`. */
   readonly extraFiles: readonly string[];
-  /** Public keys, as SPKI DER, of our own authority. What they signed is never accepted from an upstream (threats C04). */
-  readonly ownKeys: readonly Buffer[];
+  /**
+   * Public keys, as SPKI DER, of our own authority. What they signed is never accepted from an upstream (threats C04).
+   * Asked at each connection.
+   */
+  readonly ownKeys: () => readonly Buffer[];
+  /** What is configured for some registries. */
+  readonly registries?: readonly RegistrySettings[];
   /** Overrides the operating system's files; for tests. */
   readonly systemBundles?: readonly string[];
+  /** Called for a host the first time that a connection is made there without a check of its certificate. */
+  readonly onInsecure?: (host: string, port: number) => void;
+}
+
+/** How one host's certificate is checked. */
+export interface HostTrust {
+  readonly context: SecureContext;
+  /** Whether any certificate will do, but for one of our own authority. */
+  readonly insecure: boolean;
 }
 
 /** What upstream connections check certificates against. */
 export interface Trust {
-  readonly context: SecureContext;
+  /** How many roots count for every host. */
   readonly roots: number;
+  readonly ownAuthority: OwnAuthority;
+  /** Asked at every connection, so that what is configured for one registry reaches no other (threats C12). */
+  forHost(host: string, port: number): HostTrust;
 }
 
-async function systemRoots(files: readonly string[]): Promise<readonly string[]> {
-  for (const file of files) {
-    const text = await readFile(file, 'utf8').catch(() => '');
-    const found = text.match(PEM_CERTIFICATE);
-    if (found) return found;
-  }
-  // No bundle on this machine (a distroless image): the roots that came with Node are better than none.
-  return rootCertificates;
-}
+/** Hosts below a wildcard have no limit; those beyond this many are not announced. */
+const MAX_ANNOUNCED = 1000;
 
-async function extraRoots(file: string): Promise<readonly string[]> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new ConfigError([`--upstream-ca ${file} cannot be read: ${(error as Error).message}`]);
+/**
+ * TLS 1.2 at least, and level 2 of OpenSSL: no RSA or DH below 2048 bits, no SHA-1 or MD5 signature (threats C06). Said
+ * here because the Node that runs this may have been built with less.
+ */
+export function upstreamContext(
+  roots: readonly string[],
+  clientCertificate?: ClientCertificate | undefined,
+): SecureContext {
+  return createSecureContext({
+    ca: [...roots],
+    minVersion: 'TLSv1.2',
+    ciphers: `${DEFAULT_CIPHERS}:@SECLEVEL=2`,
+    ...clientCertificate,
   });
-  const found = text.match(PEM_CERTIFICATE);
-  if (!found) throw new ConfigError([`--upstream-ca ${file} holds no PEM certificate`]);
-  for (const pem of found) {
-    if (!parsed(pem)) throw new ConfigError([`--upstream-ca ${file} holds a certificate that cannot be read`]);
-  }
-  return found;
-}
-
-function parsed(pem: string): X509Certificate | undefined {
-  try {
-    return new X509Certificate(pem);
-  } catch {
-    return undefined;
-  }
-}
-
-function isOwn(pem: string, ownKeys: readonly Buffer[]): boolean {
-  const key = parsed(pem)?.publicKey.export({ type: 'spki', format: 'der' });
-  return key !== undefined && ownKeys.some((own) => own.equals(key));
 }
 
 /**
  * Loads the roots for upstream connections: the operating system's and those of `--upstream-ca`, without our own CA,
- * which may well stand in the system's store. Throws ConfigError where a named file is of no use.
+ * which may well stand in the system's store; and what is configured for single registries. Throws ConfigError with
+ * everything that is wrong with the files that are named.
  */
 export async function loadTrust(options: TrustOptions): Promise<Trust> {
-  const system = await systemRoots(options.systemBundles ?? SYSTEM_BUNDLES);
-  const extra = await Promise.all(options.extraFiles.map(extraRoots));
-  const roots = [...system, ...extra.flat()].filter((pem) => !isOwn(pem, options.ownKeys));
-  const context = createSecureContext({ ca: roots, minVersion: 'TLSv1.2' });
-  return { context, roots: roots.length };
+  const ownAuthority = createOwnAuthority(options.ownKeys);
+  const withoutOwn = (list: readonly string[]): string[] => list.filter((pem) => !ownAuthority.hasOwnKey(pem));
+  const system = await systemRoots(options.systemBundles);
+  const extra = await Promise.allSettled(
+    options.extraFiles.map((file) => readCertificates(file, `--upstream-ca ${file}`)),
+  );
+  const files = await Promise.allSettled((options.registries ?? []).map(readFiles));
+  throwProblems([...extra, ...files]);
+
+  const roots = withoutOwn([...system, ...valuesOf(extra).flat()]);
+  const everywhere: HostTrust = { context: upstreamContext(roots), insecure: false };
+  const find = settingsFinder(
+    valuesOf(files).map((one) => ({
+      pattern: one.pattern,
+      insecure: one.insecure,
+      context: upstreamContext([...roots, ...withoutOwn(one.roots)], one.clientCertificate),
+    })),
+  );
+  const announced = new Set<string>();
+
+  function forHost(host: string, port: number): HostTrust {
+    const found = find(host, port) ?? everywhere;
+    const place = `${host} ${port}`;
+    if (found.insecure && !announced.has(place) && announced.size < MAX_ANNOUNCED) {
+      announced.add(place);
+      options.onInsecure?.(host, port);
+    }
+    return found;
+  }
+
+  return { roots: roots.length, ownAuthority, forHost };
+}
+
+interface RegistryFiles extends RegistrySettings {
+  readonly roots: readonly string[];
+  readonly clientCertificate: ClientCertificate | undefined;
+}
+
+async function readFiles(entry: RegistrySettings): Promise<RegistryFiles> {
+  const { ca, clientCert, clientKey, origin } = entry;
+  const reading = [
+    ca === undefined ? [] : readCertificates(ca, `${origin}: ${ca}`),
+    clientCert !== undefined && clientKey !== undefined
+      ? readClientCertificate(clientCert, clientKey, origin)
+      : undefined,
+  ] as const;
+  throwProblems(await Promise.allSettled(reading));
+  const [roots, clientCertificate] = await Promise.all(reading);
+  return { ...entry, roots, clientCertificate };
+}
+
+function valuesOf<T>(settled: readonly PromiseSettledResult<T>[]): T[] {
+  return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+}
+
+/** Everything that went wrong, as one ConfigError. */
+function throwProblems(settled: readonly PromiseSettledResult<unknown>[]): void {
+  const reasons: unknown[] = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
+  const strange = reasons.find((reason) => !(reason instanceof ConfigError));
+  if (strange !== undefined) throw strange;
+  const problems = (reasons as ConfigError[]).flatMap((reason) => reason.problems);
+  if (problems.length > 0) throw new ConfigError(problems);
 }

@@ -9,6 +9,7 @@ import { createBlobClient } from '../../src/upstream/blob-client.js';
 import type { UpstreamClient, UpstreamRequest, UpstreamResponse } from '../../src/upstream/contract.js';
 import { seededBytes } from '../support/registry-content.js';
 import { createTestAuthority } from '../support/test-certificates.js';
+import { testTrust } from './loopback.js';
 
 const guard = createEgressGuard({ allow: parseRanges(['127.0.0.0/8']), deny: parseRanges([]), ownListeners: () => [] });
 const authority = createTestAuthority();
@@ -83,8 +84,7 @@ for (const scheme of ['http', 'https'] as const) {
     }
 
     beforeEach(() => {
-      const context = tls.createSecureContext({ ca: [authority.certificatePem] });
-      client = createBlobClient({ guard, trust: { context, roots: 1 } }, TIMEOUTS);
+      client = createBlobClient({ guard, trust: testTrust(authority.certificatePem) }, TIMEOUTS);
     });
     afterEach(async () => {
       await client.close();
@@ -281,7 +281,7 @@ describe('upstream/blob-client', () => {
     const server = net.createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as net.AddressInfo;
-    const trust = { context: tls.createSecureContext(), roots: 0 };
+    const trust = testTrust();
     const client = createBlobClient({ guard, trust }, { connectMs: 5000, headMs: 1, idleMs: 1 });
     const request = {
       target: { scheme: 'http', host: '127.0.0.1', port },
@@ -296,7 +296,7 @@ describe('upstream/blob-client', () => {
   });
 
   it('sends nothing but GETs', async () => {
-    const trust = { context: tls.createSecureContext(), roots: 0 };
+    const trust = testTrust();
     const client = createBlobClient({ guard, trust });
     const request = {
       target: { scheme: 'http', host: '127.0.0.1', port: 1 },

@@ -2,13 +2,13 @@ import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { createSecureContext } from 'node:tls';
 import type { Target } from '../../src/http/exchange.js';
 import { parseRanges } from '../../src/net/address-ranges.js';
 import { createEgressGuard, type EgressGuard } from '../../src/net/egress-guard.js';
 import { createUpstreamClient, type UpstreamTimeouts } from '../../src/upstream/client.js';
 import type { UpstreamClient } from '../../src/upstream/contract.js';
-import type { Trust } from '../../src/upstream/trust.js';
+import { createOwnAuthority } from '../../src/upstream/own-authority.js';
+import { type Trust, upstreamContext } from '../../src/upstream/trust.js';
 import { createTestAuthority, type TestCertificate } from '../support/test-certificates.js';
 
 /** The CA that tests trust. */
@@ -24,8 +24,9 @@ export function loopbackGuard(allow: readonly string[] = ['127.0.0.0/8', '::1/12
   return createEgressGuard({ allow: parseRanges(allow), deny: parseRanges([]), ownListeners: () => [], resolve });
 }
 
-export function testTrust(): Trust {
-  return { context: createSecureContext({ ca: [authority.certificatePem], minVersion: 'TLSv1.2' }), roots: 1 };
+export function testTrust(root = authority.certificatePem): Trust {
+  const everywhere = { context: upstreamContext([root]), insecure: false };
+  return { roots: 1, ownAuthority: createOwnAuthority(() => []), forHost: () => everywhere };
 }
 
 export function testClient(timeouts: Partial<UpstreamTimeouts> = {}): UpstreamClient {

@@ -35,7 +35,7 @@ describe('upstream/trust', () => {
   }
 
   async function accepts(signer: typeof system, options: Partial<TrustOptions>): Promise<boolean> {
-    const trust = await loadTrust({ extraFiles: [], ownKeys: [], systemBundles: [bundle], ...options });
+    const trust = await loadTrust({ extraFiles: [], ownKeys: () => [], systemBundles: [bundle], ...options });
     const server = await serve((_request, response) => response.end(), signer.issue(['registry.test']));
     try {
       const target = server.target('https', 'registry.test');
@@ -58,7 +58,8 @@ describe('upstream/trust', () => {
 
   it('never trusts our own CA, though it stands in the system or is named', async () => {
     assert.equal(await accepts(own, {}), true);
-    const ownKeys = [keyOf(own.certificatePem)];
+    const key = keyOf(own.certificatePem);
+    const ownKeys = (): Buffer[] => [key];
     assert.equal(await accepts(own, { ownKeys }), false);
     assert.equal(await accepts(own, { ownKeys, extraFiles: [await file(own.certificatePem)] }), false);
     assert.equal(await accepts(system, { ownKeys }), true);
@@ -66,11 +67,11 @@ describe('upstream/trust', () => {
 
   it('takes the first bundle that holds something', async () => {
     const systemBundles = [join(folder.path, 'none'), bundle];
-    assert.equal((await loadTrust({ extraFiles: [], ownKeys: [], systemBundles })).roots, 2);
+    assert.equal((await loadTrust({ extraFiles: [], ownKeys: () => [], systemBundles })).roots, 2);
   });
 
   it("takes Node's roots where the system has none", async () => {
-    const { roots } = await loadTrust({ extraFiles: [], ownKeys: [], systemBundles: [] });
+    const { roots } = await loadTrust({ extraFiles: [], ownKeys: () => [], systemBundles: [] });
     assert.equal(roots, rootCertificates.length);
   });
 
@@ -81,7 +82,7 @@ describe('upstream/trust', () => {
   for (const [what, text, words] of useless) {
     it(`refuses a file that ${what}, and names option and file`, async () => {
       const path = await file(text);
-      await assert.rejects(loadTrust({ extraFiles: [path], ownKeys: [], systemBundles: [bundle] }), (error) => {
+      await assert.rejects(loadTrust({ extraFiles: [path], ownKeys: () => [], systemBundles: [bundle] }), (error) => {
         assert.ok(error instanceof ConfigError);
         assert.match(error.message, words);
         return error.message.includes('--upstream-ca') && error.message.includes(path);
@@ -90,7 +91,7 @@ describe('upstream/trust', () => {
   }
 
   it('refuses a file that is not there', async () => {
-    const options = { extraFiles: [join(folder.path, 'none')], ownKeys: [], systemBundles: [bundle] };
+    const options = { extraFiles: [join(folder.path, 'none')], ownKeys: () => [], systemBundles: [bundle] };
     await assert.rejects(loadTrust(options), ConfigError);
   });
 
