@@ -1,0 +1,172 @@
+import { Readable } from 'node:stream';
+import { Access } from '../../src/access/access.js';
+import { createCredentialReader } from '../../src/access/credential.js';
+import { Grants } from '../../src/access/grants.js';
+import { Links } from '../../src/access/links.js';
+import { PublicContent } from '../../src/access/public-content.js';
+import type { CacheStore } from '../../src/cache/contract.js';
+import { createFlights } from '../../src/cache/flight.js';
+import type { Exchange, Target } from '../../src/http/exchange.js';
+import { parseRoute } from '../../src/oci/route.js';
+import { upstreamFor } from '../../src/pipeline/ask-upstream.js';
+import type { PipelineContext } from '../../src/pipeline/context.js';
+import { handleExchange } from '../../src/pipeline/handle-exchange.js';
+import { createHeads } from '../../src/pipeline/heads.js';
+import { createManifestFetches } from '../../src/pipeline/manifest-fetches.js';
+import { createPublicProofs } from '../../src/pipeline/public-proofs.js';
+import { createStoredManifests } from '../../src/pipeline/stored-manifests.js';
+import { startTrace } from '../../src/pipeline/trace.js';
+import { type ContentRoute, scopeOf, type Visit } from '../../src/pipeline/visit.js';
+import { canonicalRegistry } from '../../src/registries/aliases.js';
+import type { LogFields } from '../../src/telemetry/log.js';
+import { createMetrics } from '../../src/telemetry/metrics.js';
+import { AnonymousAsker } from '../../src/upstream/anonymous.js';
+import { createBlobClient } from '../../src/upstream/blob-client.js';
+import { DEFAULT_TIMEOUTS } from '../../src/upstream/client.js';
+import { type FakeRegistry, type RegistryOptions, startFakeRegistry } from '../support/fake-registry.js';
+import { createMemoryFacts } from '../support/memory-facts.js';
+import { createMemoryStore } from '../support/memory-store.js';
+import { authority, loopbackGuard, testClient, testTrust } from '../upstream/loopback.js';
+import { type RecordedReply, type ReplyOptions, recordReply } from './recorded-reply.js';
+
+export interface Asked extends ReplyOptions {
+  readonly method?: string;
+  readonly path: string;
+  readonly headers?: readonly string[];
+  readonly body?: Buffer;
+  readonly target?: Target;
+  readonly signal?: AbortSignal;
+}
+
+export interface StageOptions extends RegistryOptions {
+  readonly access?: 'check' | 'open';
+  readonly store?: CacheStore;
+}
+
+/** The pipeline with all its real parts, in front of the fake registry; only disk and client are in memory. */
+export interface Stage extends AsyncDisposable {
+  readonly registry: FakeRegistry;
+  readonly context: PipelineContext;
+  readonly store: CacheStore;
+  readonly log: readonly { readonly level: string; readonly fields: LogFields; readonly message: string }[];
+  /** Hosts that have delivered. */
+  readonly delivered: readonly Target[];
+  readonly target: Target;
+  /** Monotonic milliseconds that are added to the clock of the grants. */
+  advance(ms: number): void;
+  exchange(asked: Asked): Exchange & { readonly reply: RecordedReply };
+  visit(asked: Asked): Visit & { readonly exchange: { readonly reply: RecordedReply } };
+  /** One request through the whole pipeline. */
+  ask(asked: Asked): Promise<RecordedReply>;
+  /** `METHOD kind` of what went upstream, without the proxy's own questions. */
+  sent(): string[];
+  close(): Promise<void>;
+}
+
+export async function openStage({
+  access: mode = 'check',
+  store = createMemoryStore(),
+  ...options
+}: StageOptions = {}): Promise<Stage> {
+  const registry = await startFakeRegistry({ ...options, authority });
+  const target: Target = { scheme: 'https', host: '127.0.0.1', port: registry.port };
+  const facts = createMemoryFacts();
+  const log: { level: string; fields: LogFields; message: string }[] = [];
+  const delivered: Target[] = [];
+  const upstream = testClient();
+  const blobs = createBlobClient({ guard: loopbackGuard(), trust: testTrust() }, DEFAULT_TIMEOUTS);
+  const flights = createFlights({ store, limits: { lingerMs: 40 } });
+  const storedManifests = createStoredManifests(store);
+  let added = 0;
+  const access = new Access({
+    grants: new Grants({ ttlMs: 60_000, now: () => performance.now() + added }),
+    links: new Links({ rows: facts, maxAgeMs: 30 * 86_400_000 }),
+    publicContent: new PublicContent({ rows: facts, ttlMs: 3600_000 }),
+    manifests: (digest) => storedManifests.read(digest),
+    mode,
+  });
+  const asker = new AnonymousAsker(upstream, '1.1 entrepot-stage');
+  const publicProofs = createPublicProofs({
+    access,
+    ask: ({ target, repository, digest, sizeBytes }) => asker.isPublic(target, repository, digest, sizeBytes),
+    everyMs: 3600_000,
+  });
+  function write(level: string) {
+    return (fields: LogFields, message: string) => void log.push({ level, fields, message });
+  }
+  const context: PipelineContext = {
+    access,
+    credentials: createCredentialReader(),
+    store,
+    facts,
+    flights,
+    upstream,
+    blobs,
+    heads: createHeads(),
+    manifestFetches: createManifestFetches(),
+    storedManifests,
+    publicProofs,
+    logger: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
+    metrics: createMetrics({ nodeDefaults: false }),
+    viaId: 'stage',
+    onDelivered: (target) => void delivered.push(target),
+  };
+
+  function exchange(asked: Asked): Exchange & { readonly reply: RecordedReply } {
+    const { method = 'GET', path, headers = [], body, signal = new AbortController().signal } = asked;
+    return {
+      id: 'test-1',
+      client: '192.0.2.1',
+      target: asked.target ?? target,
+      request: { method, path, headers, body: Readable.from(body ? [body] : []), hasBody: body !== undefined },
+      reply: recordReply(asked),
+      signal,
+    };
+  }
+
+  function visit(asked: Asked): Visit & { readonly exchange: { readonly reply: RecordedReply } } {
+    const made = exchange(asked);
+    const { host, port, scheme } = made.target;
+    const route = parseRoute(made.request.method, made.request.path) as ContentRoute;
+    const trace = startTrace(made, route, canonicalRegistry(host, port, scheme));
+    return {
+      context,
+      exchange: made,
+      trace,
+      route,
+      scope: scopeOf(trace.registry, route),
+      credential: context.credentials.read(made.request.headers),
+      upstream: upstreamFor(context, trace, upstream),
+      blobs: upstreamFor(context, trace, blobs),
+    };
+  }
+
+  async function close(): Promise<void> {
+    await publicProofs.close();
+    await flights.close();
+    await Promise.all([upstream.close(), blobs.close()]);
+    await registry.close();
+  }
+
+  return {
+    registry,
+    context,
+    store,
+    log,
+    delivered,
+    target,
+    advance: (ms) => {
+      added += ms;
+    },
+    exchange,
+    visit,
+    async ask(asked) {
+      const made = exchange(asked);
+      await handleExchange(context, made);
+      return made.reply;
+    },
+    sent: () => registry.find({ own: false }).map(({ method, kind }) => `${method} ${kind}`),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
