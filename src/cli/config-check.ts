@@ -1,5 +1,6 @@
 import { loadConfig } from '../config/load.js';
 import { OPTION_NAMES } from '../config/option-table.js';
+import { loadTrust } from '../upstream/trust.js';
 import type { Command } from './command.js';
 
 export const configCheck: Command = {
@@ -8,7 +9,8 @@ export const configCheck: Command = {
   options: OPTION_NAMES,
   takesJson: false,
   run: async ({ flags }, io) => {
-    loadConfig({ ...io, flags });
+    const { upstreamCa, registries } = loadConfig({ ...io, flags });
+    await loadTrust({ extraFiles: upstreamCa, ownKeys: () => [], registries: registries ?? [] });
     io.out('The configuration is valid.\n');
     return 0;
   },

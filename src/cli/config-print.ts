@@ -1,5 +1,7 @@
 import { loadSettings, type Setting } from '../config/load.js';
 import { fileKey, OPTION_NAMES } from '../config/option-table.js';
+import { REGISTRIES_KEY } from '../config/registries-key.js';
+import type { RegistrySettings } from '../registries/settings.js';
 import type { Command } from './command.js';
 
 export const configPrint: Command = {
@@ -8,25 +10,38 @@ export const configPrint: Command = {
   options: OPTION_NAMES,
   takesJson: true,
   run: async ({ flags, json }, io) => {
-    const { settings } = loadSettings({ ...io, flags });
-    io.out(json ? asJson(settings) : asTable(settings));
+    const { settings, config } = loadSettings({ ...io, flags });
+    const registries = config.registries ?? [];
+    io.out(json ? asJson(settings, registries) : asTable(settings, registries));
     return 0;
   },
 };
 
-function asJson(settings: readonly Setting[]): string {
-  const byKey = settings.map(({ name, value, origin }) => [fileKey(name), { value, origin }] as const);
+function asJson(settings: readonly Setting[], registries: readonly RegistrySettings[]): string {
+  const byKey: [string, unknown][] = settings.map(({ name, value, origin }) => [fileKey(name), { value, origin }]);
+  if (registries.length > 0) {
+    const byPattern = registries.map(({ pattern, origin, ...value }) => [pattern, { value, origin }]);
+    byKey.push([REGISTRIES_KEY, Object.fromEntries(byPattern)]);
+  }
   return `${JSON.stringify(Object.fromEntries(byKey), undefined, 2)}\n`;
 }
 
-function asTable(settings: readonly Setting[]): string {
-  const rows = settings.map(({ name, value, origin }) => [name, shown(value), origin] as const);
+function asTable(settings: readonly Setting[], registries: readonly RegistrySettings[]): string {
+  const rows = [
+    ...settings.map(({ name, value, origin }) => [name, shown(value), origin] as const),
+    ...registries.map((one) => [one.pattern, describe(one), one.origin] as const),
+  ];
   const nameWidth = Math.max(...rows.map(([name]) => name.length));
   const originWidth = Math.max(...rows.map(([, , origin]) => origin.length));
   return rows
     .map(([name, value, origin]) => `${name.padEnd(nameWidth)}  ${origin.padEnd(originWidth)}  ${value}`.trimEnd())
     .map((line) => `${line}\n`)
     .join('');
+}
+
+function describe({ ca, clientCert, clientKey, insecure }: RegistrySettings): string {
+  const parts = Object.entries({ ca, clientCert, clientKey }).filter(([, file]) => file !== undefined);
+  return [...parts.map(([key, file]) => `${key}=${file}`), ...(insecure ? ['insecure'] : [])].join(',');
 }
 
 function shown(value: Setting['value']): string {

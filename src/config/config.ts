@@ -1,3 +1,4 @@
+import type { RegistrySettings } from '../registries/settings.js';
 import type { ListenAddress } from './units.js';
 
 /** Everything that the proxy can be told, read and checked. A value: nothing changes it after the start. */
@@ -16,12 +17,24 @@ export interface Config {
   readonly tunnel: readonly string[];
   readonly deny: readonly string[];
   readonly connectPorts: readonly number[];
-  /** CIDR ranges, as are the next two. */
+  /** CIDR ranges, as are those of egress. */
   readonly allowClients: readonly string[];
+  /** True where nobody has said who may use the proxy, so that `allowClients` is what it is by default. */
+  readonly allowClientsByDefault?: boolean | undefined;
+  /** Absolute path of an htpasswd file; undefined where no password is asked for. */
+  readonly proxyAuth: string | undefined;
+  readonly maxClientConnections: number;
+  readonly maxConnections: number;
+  /** Host patterns. */
+  readonly adminHosts: readonly string[];
+  /** ENTREPOT_ADMIN_TOKEN; undefined where the token is that of the data folder. A secret, and therefore no option. */
+  readonly adminToken?: string | undefined;
   readonly egressAllow: readonly string[];
   readonly egressDeny: readonly string[];
   /** Absolute paths of PEM files. */
   readonly upstreamCa: readonly string[];
+  /** From the file alone: there is no flag for a table. */
+  readonly registries?: readonly RegistrySettings[];
   readonly access: 'check' | 'open';
   readonly grantTtlMs: number;
   readonly publicTtlMs: number;

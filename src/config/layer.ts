@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type { RegistrySettings } from '../registries/settings.js';
 import {
   CONFIG_OPTION,
   environmentName,
@@ -9,6 +10,7 @@ import {
   type OptionName,
 } from './option-table.js';
 import type { Environment } from './paths.js';
+import { REGISTRIES_KEY, readRegistries } from './registries-key.js';
 import type { OptionText } from './schema.js';
 import { didYouMean } from './suggest.js';
 import { readConfigFile } from './yaml-file.js';
@@ -29,8 +31,11 @@ export interface Layer {
 /** Flags as they were given, by name without dashes. Several values where a flag stood several times. */
 export type Flags = Readonly<Partial<Record<OptionName | typeof CONFIG_OPTION.name, OptionText>>>;
 
+/** The token of the admin API. */
+export const ADMIN_TOKEN_VARIABLE = 'ENTREPOT_ADMIN_TOKEN';
+
 /** Variables of the contract that are no options. */
-const OTHER_VARIABLES = new Set([environmentName(CONFIG_OPTION.name), 'ENTREPOT_ADMIN_TOKEN']);
+const OTHER_VARIABLES = new Set([environmentName(CONFIG_OPTION.name), ADMIN_TOKEN_VARIABLE]);
 
 /**
  * What Kubernetes puts into the environment of every pod beside a service named `entrepot` or `entrepot-…`.
@@ -38,6 +43,10 @@ const OTHER_VARIABLES = new Set([environmentName(CONFIG_OPTION.name), 'ENTREPOT_
  */
 const SERVICE_LINK =
   /^ENTREPOT_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/;
+
+/** Node would accept any certificate where the code does not say otherwise (threats C08). */
+const UNCHECKED_TLS =
+  'NODE_TLS_REJECT_UNAUTHORIZED=0 switches the check of certificates off; unset it, and name the registries that have no good one as insecure in the configuration file.';
 
 /** The flags. Relative paths are relative to `cwd`. */
 export function flagLayer(flags: Flags, cwd: string): Layer {
@@ -58,6 +67,7 @@ export function environmentLayer(env: Environment, cwd: string): Layer {
   const byVariable = new Map(OPTION_NAMES.map((name) => [environmentName(name), name]));
   const settings: Setting[] = [];
   const problems: string[] = [];
+  if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') problems.push(UNCHECKED_TLS);
   for (const [variable, text] of Object.entries(env)) {
     if (!variable.startsWith('ENTREPOT_') || text === undefined || text === '') continue;
     const name = byVariable.get(variable);
@@ -69,20 +79,28 @@ export function environmentLayer(env: Environment, cwd: string): Layer {
   return { settings, problems };
 }
 
+/** What the file says besides options. */
+export interface FileLayer extends Layer {
+  readonly registries: readonly RegistrySettings[];
+}
+
 /** The YAML file. Relative paths are relative to the file. */
-export function fileLayer(file: string): Layer {
+export function fileLayer(file: string): FileLayer {
   const byKey = new Map(OPTION_NAMES.map((name) => [fileKey(name), name]));
-  const { entries, problems } = readConfigFile(file);
+  const { entries, groups, problems } = readConfigFile(file, REGISTRIES_KEY);
+  const { registries, problems: more } = readRegistries(groups, file);
   const settings: Setting[] = [];
-  const all = [...problems];
+  const all = [...problems, ...more];
   for (const { key, value, line } of entries) {
     const name = byKey.get(key);
     const origin = `${file}:${line}`;
-    if (name === undefined) all.push(`${origin}: ${key} is no option.${didYouMean(key, [...byKey.keys()])}`);
+    if (key === REGISTRIES_KEY) all.push(`${origin}: ${key} needs host patterns below it, each with its settings.`);
+    else if (name === undefined)
+      all.push(`${origin}: ${key} is no option.${didYouMean(key, [...byKey.keys(), REGISTRIES_KEY])}`);
     else if (typeof value !== 'string' && !isList(name)) all.push(`${origin}: ${key} takes one value, not a list.`);
     else settings.push(setting(name, value, origin, path.dirname(file)));
   }
-  return { settings, problems: all };
+  return { settings, registries, problems: all };
 }
 
 function setting(name: OptionName, text: OptionText, origin: string, base: string): Setting {

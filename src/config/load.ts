@@ -2,7 +2,16 @@ import path from 'node:path';
 import { ConfigError } from '../errors.js';
 import { DEFAULT_CLIENT_RANGES } from '../net/address-ranges.js';
 import type { Config } from './config.js';
-import { environmentLayer, type Flags, fileLayer, flagLayer, type Layer, type Setting } from './layer.js';
+import {
+  ADMIN_TOKEN_VARIABLE,
+  environmentLayer,
+  type FileLayer,
+  type Flags,
+  fileLayer,
+  flagLayer,
+  type Layer,
+  type Setting,
+} from './layer.js';
 import { CONFIG_OPTION, environmentName, isList, OPTION_NAMES, OPTIONS, type OptionName } from './option-table.js';
 import { defaultCaDir, defaultDataDir, type Environment } from './paths.js';
 import { type OptionText, readOptions } from './schema.js';
@@ -35,9 +44,10 @@ export function loadConfig(source: ConfigSource): Config {
 
 /** As `loadConfig`, with the text and origin of every value. */
 export function loadSettings(source: ConfigSource): LoadedConfig {
-  const layers = [
+  const file = configFile(source);
+  const layers: readonly Layer[] = [
     { settings: defaults(source), problems: [] },
-    configFile(source),
+    file,
     environmentLayer(source.env, source.cwd),
     flagLayer(source.flags, source.cwd),
   ];
@@ -47,19 +57,25 @@ export function loadSettings(source: ConfigSource): LoadedConfig {
 
   const texts = Object.fromEntries(settings.map(({ name, value }) => [name, value]));
   const read = readOptions(texts as Record<OptionName, OptionText>);
+  const { token, problem } = adminToken(source.env);
+  if (problem !== undefined) problems.push(problem);
   if ('config' in read) problems.push(...contradictions(read.config));
   else problems.push(...read.complaints.map(({ name, sentence }) => `${byName.get(name)?.origin}: ${sentence}`));
   if (!('config' in read) || problems.length > 0) throw new ConfigError(problems);
-  return { config: read.config, settings };
+  const allowClientsByDefault = byName.get('allow-clients')?.origin === 'default';
+  return {
+    config: { ...read.config, allowClientsByDefault, adminToken: token, registries: file.registries },
+    settings,
+  };
 }
 
-function configFile({ flags, env, cwd }: ConfigSource): Layer {
+function configFile({ flags, env, cwd }: ConfigSource): FileLayer {
   const flag = flags[CONFIG_OPTION.name];
   if (flag !== undefined && typeof flag !== 'string') {
-    return { settings: [], problems: [`--${CONFIG_OPTION.name} is given ${flag.length} times.`] };
+    return { settings: [], registries: [], problems: [`--${CONFIG_OPTION.name} is given ${flag.length} times.`] };
   }
   const named = flag ?? env[environmentName(CONFIG_OPTION.name)] ?? '';
-  return named === '' ? { settings: [], problems: [] } : fileLayer(path.resolve(cwd, named));
+  return named === '' ? { settings: [], registries: [], problems: [] } : fileLayer(path.resolve(cwd, named));
 }
 
 function defaults({ env, isTerminal }: ConfigSource): readonly Setting[] {
@@ -74,6 +90,14 @@ function defaults({ env, isTerminal }: ConfigSource): readonly Setting[] {
     const value = isList(option.name) && typeof text === 'string' ? text.split(',').filter((one) => one !== '') : text;
     return { name: option.name, value, origin: 'default' };
   });
+}
+
+/** The token of the environment. It is no option, so that no listing of options can show it. */
+function adminToken(env: Environment): { readonly token?: string; readonly problem?: string } {
+  const token = env[ADMIN_TOKEN_VARIABLE] ?? '';
+  if (token === '') return {};
+  if (/^[\x21-\x7e]{16,512}$/.test(token)) return { token };
+  return { problem: `${ADMIN_TOKEN_VARIABLE}: a token has 16 to 512 printable ASCII characters and no space.` };
 }
 
 function contradictions({ listen, adminListen }: Config): readonly string[] {

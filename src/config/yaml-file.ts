@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type YAMLMap } from 'yaml';
 import type { OptionText } from './schema.js';
 
 export interface FileEntry {
@@ -9,9 +9,18 @@ export interface FileEntry {
   readonly line: number;
 }
 
+/** One named group of entries below a key. */
+export interface FileGroup {
+  readonly name: string;
+  readonly line: number;
+  readonly entries: readonly FileEntry[];
+}
+
 /** What a configuration file says, and what is wrong with its form. Problems name file and line. */
 export interface ConfigFile {
   readonly entries: readonly FileEntry[];
+  /** What stands below the key that holds groups. */
+  readonly groups: readonly FileGroup[];
   readonly problems: readonly string[];
 }
 
@@ -20,34 +29,56 @@ const MAX_FILE_BYTES = 1024 * 1024;
 /**
  * Reads a YAML file of option keys, each with a scalar or a sequence of scalars. Values are kept as they are written:
  * what a number, a size or a duration is, the option decides.
+ * @param groupKey the one key whose value is a map of names, each with such keys and values of its own
  */
-export function readConfigFile(file: string): ConfigFile {
+export function readConfigFile(file: string, groupKey?: string): ConfigFile {
   const read = readText(file);
-  if ('problem' in read) return { entries: [], problems: [read.problem] };
+  if ('problem' in read) return nothingBut([read.problem]);
   const lines = new LineCounter();
   const document = parseDocument(read.text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
   const lineOf = (node: unknown): number => lines.linePos((node as Node | null)?.range?.[0] ?? 0).line;
   const syntax = [...document.errors, ...document.warnings];
   if (syntax.length > 0) {
     const problems = syntax.map((fault) => `${file}:${lines.linePos(fault.pos[0]).line}: ${fault.message}`);
-    return { entries: [], problems };
+    return nothingBut(problems);
   }
   const top = document.contents;
-  if (top === null || (isScalar(top) && top.value === null)) return { entries: [], problems: [] };
-  if (!isMap(top)) {
-    return { entries: [], problems: [`${file}:${lineOf(top)}: expected options as “key: value” lines.`] };
+  if (top === null || (isScalar(top) && top.value === null)) return nothingBut([]);
+  if (!isMap(top)) return nothingBut([`${file}:${lineOf(top)}: expected options as “key: value” lines.`]);
+
+  const problems: string[] = [];
+  const groups: FileGroup[] = [];
+
+  function readEntries(items: readonly Pair<Node, Node | null>[]): FileEntry[] {
+    return items.flatMap((pair) => {
+      const key = keyOf(pair);
+      const line = lineOf(pair.key);
+      const value = readValue(pair.value);
+      if (value === undefined) problems.push(`${file}:${line}: ${key} needs a value, or a list of values.`);
+      return value === undefined ? [] : [{ key, value, line }];
+    });
   }
 
-  const entries: FileEntry[] = [];
-  const problems: string[] = [];
-  for (const pair of top.items as Pair<Node, Node | null>[]) {
-    const key = isScalar(pair.key) ? String(pair.key.value) : '';
-    const line = lineOf(pair.key);
-    const value = readValue(pair.value);
-    if (value === undefined) problems.push(`${file}:${line}: ${key} needs a value, or a list of values.`);
-    else entries.push({ key, value, line });
+  function readGroup(pair: Pair<Node, Node | null>): void {
+    const [name, line] = [keyOf(pair), lineOf(pair.key)];
+    if (!isMap(pair.value)) problems.push(`${file}:${line}: ${name} needs “key: value” lines below it.`);
+    else groups.push({ name, line, entries: readEntries(pair.value.items as Pair<Node, Node | null>[]) });
   }
-  return { entries, problems };
+
+  const pairs = top.items as Pair<Node, Node | null>[];
+  const isGrouped = (pair: Pair<Node, Node | null>): boolean => keyOf(pair) === groupKey && isMap(pair.value);
+  for (const { value } of pairs.filter(isGrouped)) {
+    for (const pair of (value as YAMLMap<Node, Node | null>).items) readGroup(pair);
+  }
+  return { entries: readEntries(pairs.filter((pair) => !isGrouped(pair))), groups, problems };
+}
+
+function nothingBut(problems: readonly string[]): ConfigFile {
+  return { entries: [], groups: [], problems };
+}
+
+function keyOf({ key }: Pair<Node, Node | null>): string {
+  return isScalar(key) ? String(key.value) : '';
 }
 
 function readText(file: string): { text: string } | { problem: string } {

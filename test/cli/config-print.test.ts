@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { configPrint } from '../../src/cli/config-print.js';
 import { OPTIONS } from '../../src/config/option-table.js';
+import { createTempDir } from '../support/temp-dir.js';
 import { createFakeIo } from './fake-io.js';
 
 describe('cli/config-print', () => {
@@ -25,5 +28,23 @@ describe('cli/config-print', () => {
     assert.deepEqual(printed['dataDir'], { value: '/work/data', origin: '--data-dir' });
     assert.deepEqual(printed['deny'], { value: ['a.example', 'b.example'], origin: '--deny' });
     assert.equal(Object.keys(printed).length, OPTIONS.length);
+  });
+
+  it('prints what is configured for single registries', async () => {
+    await using folder = await createTempDir();
+    const config = join(folder.path, 'c.yaml');
+    await writeFile(config, 'registries:\n  "*.corp.example": {ca: ca.pem}\n  old.example: {insecure: true}\n');
+    const table = createFakeIo();
+    await configPrint.run({ flags: { config }, json: false }, table);
+    const lines = table.written.out.split('\n');
+    const [corp, old] = ['*.corp.example', 'old.example'].map((name) =>
+      lines.find((line) => line.startsWith(`${name} `)),
+    );
+    assert.match(corp ?? '', /c\.yaml:2 .*ca=\S*\/ca\.pem$/);
+    assert.match(old ?? '', /c\.yaml:3 .*insecure$/);
+    const asJson = createFakeIo();
+    await configPrint.run({ flags: { config }, json: true }, asJson);
+    const { registries } = JSON.parse(asJson.written.out) as { registries: Record<string, { value: object }> };
+    assert.deepEqual(registries['old.example']?.value, { insecure: true });
   });
 });

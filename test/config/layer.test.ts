@@ -46,6 +46,11 @@ describe('config/layer', () => {
     ]);
   });
 
+  it('C08: refuses the variable that switches the check of certificates off', () => {
+    assert.match(environmentLayer({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }, '/').problems.join(), /unset it/);
+    assert.deepEqual(environmentLayer({ NODE_TLS_REJECT_UNAUTHORIZED: '1' }, '/').problems, []);
+  });
+
   it('takes the variables that are no options, and those of Kubernetes services', () => {
     const env = {
       ENTREPOT_CONFIG: 'c.yaml',
@@ -77,8 +82,38 @@ describe('config/layer', () => {
           { name: 'upstream-ca', value: [path.join(folder, 'a,b.pem'), '/c.pem'], origin: `${file}:2` },
           { name: 'tunnel', value: ['a.example', 'b.example'], origin: `${file}:5` },
         ],
+        registries: [],
         problems: [],
       });
+    });
+
+    it('reads what is configured for single registries, and complains about it with the rest', () => {
+      const file = path.join(folder, 'r.yaml');
+      writeFileSync(file, 'lisen: a:1\nregistries:\n  a.example: {insecure: true}\n  b.example: {crt: x}\n');
+      const { registries, problems } = fileLayer(file);
+      assert.deepEqual(
+        registries.map(({ pattern, insecure, origin }) => [pattern, insecure, origin]),
+        [
+          ['a.example', true, `${file}:3`],
+          ['b.example', false, `${file}:4`],
+        ],
+      );
+      assert.equal(problems.length, 2);
+      writeFileSync(file, 'registries: a.example\n');
+      assert.match(fileLayer(file).problems.join(), /:1: registries needs host patterns below it/);
+    });
+
+    it('L04: takes the names of JavaScript for what they are', () => {
+      const file = path.join(folder, 'p.yaml');
+      const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty'];
+      writeFileSync(
+        file,
+        `${names.map((name) => `${name}: {a: 1}`).join('\n')}\nregistries:\n  __proto__: {__proto__: 1}\n`,
+      );
+      const { settings, problems } = fileLayer(file);
+      assert.deepEqual(settings, []);
+      assert.equal(problems.length, names.length + 1, problems.join('\n'));
+      assert.equal(({} as Record<string, unknown>)['a'], undefined);
     });
 
     it('complains about unknown keys, flags as keys, and lists where one value belongs', () => {

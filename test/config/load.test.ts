@@ -44,9 +44,16 @@ describe('config/load', () => {
       tunnel: [],
       deny: [],
       connectPorts: [443],
+      allowClientsByDefault: true,
+      proxyAuth: undefined,
+      maxClientConnections: 256,
+      maxConnections: 4096,
+      adminHosts: [],
+      adminToken: undefined,
       egressAllow: [],
       egressDeny: [],
       upstreamCa: [],
+      registries: [],
       access: 'check',
       grantTtlMs: 60_000,
       publicTtlMs: 3_600_000,
@@ -55,6 +62,27 @@ describe('config/load', () => {
       logLevel: 'info',
       logFormat: 'json',
     });
+  });
+
+  it('takes the admin token from the environment, and nowhere shows it', () => {
+    const token = 'a-token-of-some-length';
+    const { config, settings } = loadSettings({ ...NOTHING, env: { ...NOTHING.env, ENTREPOT_ADMIN_TOKEN: token } });
+    assert.equal(config.adminToken, token);
+    assert.doesNotMatch(JSON.stringify(settings), /a-token/);
+    for (const bad of ['short', 'with a space in the middle', 'x'.repeat(513)]) {
+      const problems = problemsOf({ ...NOTHING, env: { ENTREPOT_ADMIN_TOKEN: bad } });
+      assert.match(problems.join(), /^ENTREPOT_ADMIN_TOKEN: a token has 16 to 512 /);
+      assert.ok(!problems.join().includes(bad));
+    }
+  });
+
+  it('knows whether anybody has said who may use the proxy', () => {
+    const said = loadConfig({ ...NOTHING, flags: { 'allow-clients': '10.0.0.0/8' } });
+    assert.equal(said.allowClientsByDefault, false);
+  });
+
+  it('finds the htpasswd file from the working folder', () => {
+    assert.equal(loadConfig({ ...NOTHING, flags: { 'proxy-auth': 'users' } }).proxyAuth, '/work/users');
   });
 
   it('writes pretty logs on a terminal only', () => {

@@ -11,7 +11,7 @@ describe('config/yaml-file', () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  function read(text: string): ReturnType<typeof readConfigFile> {
+  function read(text: string): Pick<ReturnType<typeof readConfigFile>, 'entries' | 'problems'> {
     const file = path.join(folder, 'c.yaml');
     writeFileSync(file, text);
     const { entries, problems } = readConfigFile(file);
@@ -46,6 +46,35 @@ describe('config/yaml-file', () => {
     assert.match(read('a: 1\na: 2\n').problems.join(), /^c\.yaml:2: .*unique/);
     assert.match(read('a: 1\n  b: [\n').problems.join(), /^c\.yaml:\d: /);
     assert.deepEqual(read('- a\n').problems, ['c.yaml:1: expected options as “key: value” lines.']);
+  });
+
+  it('reads groups below the key that has them', () => {
+    const file = path.join(folder, 'groups.yaml');
+    writeFileSync(file, 'listen: a:1\nregistries:\n  "*.a.example":\n    ca: a.pem\n    x: [1, 2]\n  b: {}\n');
+    const { entries, groups, problems } = readConfigFile(file, 'registries');
+    assert.deepEqual(problems, []);
+    assert.deepEqual(entries, [{ key: 'listen', value: 'a:1', line: 1 }]);
+    assert.deepEqual(groups, [
+      {
+        name: '*.a.example',
+        line: 3,
+        entries: [
+          { key: 'ca', value: 'a.pem', line: 4 },
+          { key: 'x', value: ['1', '2'], line: 5 },
+        ],
+      },
+      { name: 'b', line: 6, entries: [] },
+    ]);
+  });
+
+  it('names file and line of every fault within groups', () => {
+    const file = path.join(folder, 'faults.yaml');
+    writeFileSync(file, 'registries:\n  a: 1\n  b:\n    c: {d: 1}\n    e:\n');
+    assert.deepEqual(readConfigFile(file, 'registries').problems, [
+      `${file}:2: a needs “key: value” lines below it.`,
+      `${file}:4: c needs a value, or a list of values.`,
+      `${file}:5: e needs a value, or a list of values.`,
+    ]);
   });
 
   it('follows no alias', () => {

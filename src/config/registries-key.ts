@@ -1,0 +1,76 @@
+import path from 'node:path';
+import { parseHostPattern } from '../net/host-pattern.js';
+import type { RegistrySettings } from '../registries/settings.js';
+import { didYouMean } from './suggest.js';
+import type { FileGroup } from './yaml-file.js';
+
+/** The key of the configuration file that holds settings of single registries, by host pattern. */
+export const REGISTRIES_KEY = 'registries';
+
+const PATH_KEYS = ['ca', 'clientCert', 'clientKey'] as const;
+const KEYS: readonly string[] = [...PATH_KEYS, 'insecure'];
+
+export interface ReadRegistries {
+  readonly registries: readonly RegistrySettings[];
+  readonly problems: readonly string[];
+}
+
+/** Reads what stands below `registries`. Relative paths are relative to the file. */
+export function readRegistries(groups: readonly FileGroup[], file: string): ReadRegistries {
+  const problems: string[] = [];
+  const seen = new Map<string, string>();
+  const registries = groups.map((group) => {
+    const origin = `${file}:${group.line}`;
+    const read = readPattern(group.name);
+    if ('problem' in read) problems.push(`${origin}: ${read.problem}`);
+    else if (seen.has(read.spelling)) {
+      problems.push(`${origin}: ${group.name} names the same hosts as ${seen.get(read.spelling)}.`);
+    } else seen.set(read.spelling, group.name);
+    const { settings, complaints } = readGroup(group, file);
+    problems.push(...complaints);
+    return settings;
+  });
+  return { registries, problems };
+}
+
+function readGroup(group: FileGroup, file: string): { settings: RegistrySettings; complaints: readonly string[] } {
+  const complaints: string[] = [];
+  const values = new Map<string, string>();
+  for (const { key, value, line } of group.entries) {
+    const at = `${file}:${line}`;
+    if (!KEYS.includes(key)) complaints.push(`${at}: ${key} is no setting of a registry.${didYouMean(key, KEYS)}`);
+    else if (typeof value !== 'string' || value === '') complaints.push(`${at}: ${key} takes one value.`);
+    else if (key === 'insecure' && value !== 'true' && value !== 'false') {
+      complaints.push(`${at}: insecure is true or false.`);
+    } else values.set(key, value);
+  }
+  const origin = `${file}:${group.line}`;
+  const pathOf = (key: (typeof PATH_KEYS)[number]): string | undefined => {
+    const text = values.get(key);
+    return text === undefined ? undefined : path.resolve(path.dirname(file), text);
+  };
+  const insecure = values.get('insecure') === 'true';
+  if (values.has('clientCert') !== values.has('clientKey')) {
+    complaints.push(`${origin}: ${group.name} needs both clientCert and clientKey, or neither.`);
+  }
+  if (insecure && values.has('ca')) complaints.push(`${origin}: ${group.name} has a ca that insecure makes useless.`);
+  const settings = {
+    pattern: group.name,
+    origin,
+    ca: pathOf('ca'),
+    clientCert: pathOf('clientCert'),
+    clientKey: pathOf('clientKey'),
+    insecure,
+  };
+  return { settings, complaints };
+}
+
+/** The pattern in its one spelling, or what is wrong with it. */
+function readPattern(text: string): { readonly spelling: string } | { readonly problem: string } {
+  try {
+    const { host, isWildcard, port } = parseHostPattern(text);
+    return { spelling: `${isWildcard ? '*' : ''}${host} ${port ?? ''}` };
+  } catch (error) {
+    return { problem: (error as Error).message };
+  }
+}
