@@ -11,6 +11,7 @@ import { createFlights } from './cache/flight.js';
 import { readInstallationId } from './cache/installation-id.js';
 import { type Cache, openCache } from './cache/open-cache.js';
 import type { Config } from './config/config.js';
+import { LIMITS } from './config/limits.js';
 import { listenProblem } from './config/listen-problem.js';
 import type { ProxyError } from './errors.js';
 import type { Target } from './http/exchange.js';
@@ -25,6 +26,7 @@ import { createPublicProofs } from './pipeline/public-proofs.js';
 import { createStoredManifests } from './pipeline/stored-manifests.js';
 import type { OriginAnswer, ProxyEvents } from './proxy/contract.js';
 import { createProxyListener } from './proxy/listener.js';
+import { openProxyAuth, type ProxyAuth } from './proxy/proxy-auth.js';
 import { createRegistryProbe, type HostMemory } from './proxy/registry-probe.js';
 import { createHostPolicy } from './proxy/verdict.js';
 import { createLogger, type Logger } from './telemetry/log.js';
@@ -74,7 +76,16 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
   const metrics = createMetrics();
   const authority = await openAuthority(config.caDir);
   const leaves = createLeafStore(authority);
-  const trust = await loadTrust({ extraFiles: config.upstreamCa, ownKeys: () => keysOf(authority) });
+  const registries = config.registries ?? [];
+  const trust = await loadTrust({
+    extraFiles: config.upstreamCa,
+    ownKeys: () => keysOf(authority),
+    registries,
+    onInsecure: (host, port) => logger.warn({ host, port }, 'The certificate of this host is not checked'),
+  });
+  const insecure = registries.filter((one) => one.insecure).map((one) => one.pattern);
+  for (const host of insecure)
+    logger.warn({ host }, 'Certificates are not checked here (insecure in the configuration)');
 
   const pool = createBufferPool();
   const cache = await openCache({ directory: config.dataDir, events: storeEvents(logger, metrics), pool });
@@ -96,6 +107,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     store: cache.store,
     buffers: pool,
     onFault: (error) => noteFault(logger, metrics, error),
+    places: LIMITS.fills,
   });
   closers.push(() => flights.close());
   const probe = createRegistryProbe({
@@ -120,7 +132,10 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     if (scheme === 'https') probe.learn(host, port);
   }
 
-  const readiness = (): Readiness => readinessOf(cache, authority);
+  const readiness = (): Readiness => ({
+    ...readinessOf(cache, authority),
+    warnings: insecure.map((host) => `certificates of ${host} are not checked (insecure)`),
+  });
   const admin =
     config.adminListen &&
     (await createAdminServer({
@@ -135,9 +150,13 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     own.push({ address: admin.host, port: admin.port });
   }
 
+  const proxyAuth = await openPasswords(config, logger);
+  if (proxyAuth) closers.push(() => proxyAuth.close());
   const listener = createProxyListener({
     ...config.listen,
     allowClients: parseRanges(config.allowClients),
+    proxyAuth,
+    limits: { ...LIMITS, connections: { perClient: config.maxClientConnections, total: config.maxConnections } },
     policy: createHostPolicy(config),
     probe,
     guard,
@@ -158,6 +177,13 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
   metrics.watch('storeEntries', () => cache.store.usage.entries);
   metrics.watch('leafCertificates', () => leaves.size);
   metrics.watch('tunnels', () => listener.tunnels);
+  metrics.watch('insecureRegistries', () => insecure.length);
+  if (isOpenByDefault(config)) {
+    logger.warn(
+      { listen: config.listen.host, ranges: config.allowClients.join(' ') },
+      'Every machine in these ranges may use this proxy; name fewer with --allow-clients, or ask for passwords with --proxy-auth',
+    );
+  }
   if (config.access === 'open') {
     logger.warn({}, 'Access is open: whoever reaches this proxy can read everything in its store (--access open)');
   }
@@ -210,6 +236,21 @@ function keysOf(authority: Authority): Buffer[] {
   );
 }
 
+function openPasswords(config: Config, logger: Logger): Promise<ProxyAuth | undefined> {
+  if (config.proxyAuth === undefined) return Promise.resolve(undefined);
+  return openProxyAuth({
+    file: config.proxyAuth,
+    onFault: (sentence) => logger.error({ error: sentence }, 'The users of --proxy-auth stay as they were'),
+  });
+}
+
+/** Whether other machines reach the proxy and nobody has said which of them may. */
+function isOpenByDefault(config: Config): boolean {
+  const { host } = config.listen;
+  const isLocal = host === 'localhost' || parseRanges(['127.0.0.0/8', '::1']).contains(host);
+  return !isLocal && config.proxyAuth === undefined && config.allowClientsByDefault === true;
+}
+
 function hostMemory({ facts }: Cache) {
   return {
     get: (key: string) => facts.get<HostMemory>('host', key),
@@ -251,8 +292,8 @@ function storeEvents(logger: Logger, metrics: Metrics): StoreEvents {
 
 function proxyEvents(logger: Logger, metrics: Metrics): ProxyEvents {
   return {
-    onTunnelClose: (host, port, { sent, received }) =>
-      logger.info({ host, port, verdict: 'tunnel', bytes: sent + received }, 'Tunnel closed'),
+    onTunnelClose: (host, port, { sent, received }, { client, user }) =>
+      logger.info({ client, user, host, port, verdict: 'tunnel', bytes: sent + received }, 'Tunnel closed'),
     onRefused(code, message, client) {
       metrics.fault(code);
       logger.warn({ code, client, error: message }, 'Refused at the door');

@@ -11,6 +11,8 @@ export interface Readiness {
   readonly ready: boolean;
   /** One sentence each. */
   readonly faults: readonly string[];
+  /** One sentence each, for what works and should not stay so. */
+  readonly warnings?: readonly string[];
 }
 
 export interface AdminOptions {
@@ -69,8 +71,8 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
 function addHealth(server: FastifyInstance, { metrics, readiness }: AdminOptions): void {
   server.get('/healthz', async (_request, reply) => reply.type('text/plain; charset=utf-8').send('ok\n'));
   server.get('/readyz', async (_request, reply) => {
-    const { ready, faults } = readiness();
-    return reply.code(ready ? 200 : 503).send({ ready, faults });
+    const { ready, faults, warnings = [] } = readiness();
+    return reply.code(ready ? 200 : 503).send({ ready, faults, warnings });
   });
   server.get('/metrics', async (_request, reply) => {
     const { contentType, body } = await metrics.render();

@@ -24,7 +24,13 @@ export interface UpstreamRequestLabels {
 }
 
 /** Levels, read from their owner when somebody asks for the metrics. */
-export type GaugeName = 'fillsInFlight' | 'storeBytes' | 'storeEntries' | 'leafCertificates' | 'tunnels';
+export type GaugeName =
+  | 'fillsInFlight'
+  | 'storeBytes'
+  | 'storeEntries'
+  | 'leafCertificates'
+  | 'tunnels'
+  | 'insecureRegistries';
 
 /** What the proxy counts. Every label comes from a bounded set, whatever a client sends. */
 export interface Metrics {
@@ -47,6 +53,10 @@ const GAUGES = {
   storeEntries: ['entrepot_store_entries', 'Pieces of content in the store.'],
   leafCertificates: ['entrepot_leaf_certificates', 'Leaf certificates held in memory.'],
   tunnels: ['entrepot_tunnels', 'Tunnels that are open and not looked into.'],
+  insecureRegistries: [
+    'entrepot_insecure_registries',
+    'Entries of the configuration whose hosts may have any certificate.',
+  ],
 } as const satisfies Record<GaugeName, readonly [string, string]>;
 
 /** A fresh set of metrics; two of them in one process know nothing of each other. `nodeDefaults: false` leaves Node's own out. */
