@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { run } from '../../lab/command.js';
 import type { Client } from './client.js';
 import { assertHolds, digestsInArchive } from './digests.js';
-import { withoutNames } from './without-names.js';
+import { type Where, withoutNames } from './without-names.js';
 
 interface Program {
   readonly name: string;
@@ -30,12 +30,12 @@ const buildah: Program = {
 };
 
 /** podman and buildah share a library and its storage; the vfs driver works on any file system. */
-async function start(program: Program, folder: string, proxyUrl: string): Promise<Client> {
+async function start(program: Program, folder: string, proxyUrl: string, where: Where): Promise<Client> {
   const places = ['--root', join(folder, 'root'), '--runroot', join(folder, 'run'), '--storage-driver', 'vfs'];
   await mkdir(folder, { recursive: true });
 
   function call(...args: string[]): Promise<string> {
-    const command = withoutNames(program.name, [...places, ...program.options, ...args]);
+    const command = where(program.name, [...places, ...program.options, ...args]);
     return run(command.program, command.args, { env: { HTTPS_PROXY: proxyUrl } });
   }
 
@@ -60,10 +60,10 @@ async function start(program: Program, folder: string, proxyUrl: string): Promis
   };
 }
 
-export function startPodman(folder: string, proxyUrl: string): Promise<Client> {
-  return start(podman, folder, proxyUrl);
+export function startPodman(folder: string, proxyUrl: string, where: Where = withoutNames): Promise<Client> {
+  return start(podman, folder, proxyUrl, where);
 }
 
-export function startBuildah(folder: string, proxyUrl: string): Promise<Client> {
-  return start(buildah, folder, proxyUrl);
+export function startBuildah(folder: string, proxyUrl: string, where: Where = withoutNames): Promise<Client> {
+  return start(buildah, folder, proxyUrl, where);
 }

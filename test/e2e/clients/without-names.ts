@@ -6,6 +6,9 @@ export interface Command {
   readonly args: readonly string[];
 }
 
+/** Where a client's programs run: turns a program and its arguments into the command that is really started. */
+export type Where = (program: string, args: readonly string[]) => Command;
+
 /**
  * The command that runs a program with a hosts file that knows no registry, as on a node whose only way out is the
  * proxy. So a client that passes the proxy by fails, and Docker, which trusts every certificate of a name that it
