@@ -13,6 +13,8 @@ export interface Grant {
 interface HeldGrant extends Grant {
   /** False for a manifest whose children have not been granted yet because it was not stored at the time. */
   expanded: boolean;
+  /** True for a 404: no grant, but a bar to the older answers of manifests that list the digest. */
+  readonly gone?: boolean;
 }
 
 /** One credential's grants in one repository. */
@@ -51,7 +53,7 @@ const MAX_GRANTS = 1_000_000;
 
 /**
  * The registry's own recent answers, by repository, credential and digest. In memory only, so a restart forgets them
- * (threats E12). Only positive answers are kept (threats W16).
+ * (threats E12). Only credentials that got a yes are kept, so that made-up ones cost nothing (threats W16).
  */
 export class Grants {
   readonly #sets = new Map<string, GrantSet>();
@@ -93,7 +95,7 @@ export class Grants {
   /** The grant for exactly this digest, while it is good. */
   find(scope: string, credential: string, digest: Digest): Grant | undefined {
     const grant = this.#sets.get(setKey(scope, credential))?.grants.get(digest);
-    return grant && this.#isFresh(grant) ? grant : undefined;
+    return grant && !grant.gone && this.#isFresh(grant) ? grant : undefined;
   }
 
   /** Manifests that this credential was granted and whose children were not looked at yet. */
@@ -118,9 +120,12 @@ export class Grants {
     this.#drop(setKey(scope, credential));
   }
 
-  /** The registry said 404: this digest is gone for this credential. */
+  /** The registry said 404: this digest is gone for this credential, whatever manifests said of it before. */
   revokeDigest(scope: string, credential: string, digest: Digest): void {
-    if (this.#sets.get(setKey(scope, credential))?.grants.delete(digest)) this.#count -= 1;
+    const set = this.#sets.get(setKey(scope, credential));
+    if (!set) return;
+    this.#set(set, digest, { at: this.#now(), sizeBytes: 0, depth: 0, expanded: true, gone: true });
+    this.#trim(set);
   }
 
   /** How many pairs of repository and credential, and how many digests, are remembered. */
@@ -138,10 +143,15 @@ export class Grants {
     set.newestAt = Math.max(set.newestAt, grant.at);
     this.#sets.delete(key);
     this.#sets.set(key, set);
-    if (set.grants.delete(digest)) this.#count -= 1;
-    set.grants.set(digest, grant);
-    this.#count += 1;
+    this.#set(set, digest, grant);
     this.#trim(set);
+  }
+
+  /** Writes one digest of a set, as the newest. */
+  #set({ grants }: GrantSet, digest: Digest, grant: HeldGrant): void {
+    if (grants.delete(digest)) this.#count -= 1;
+    grants.set(digest, grant);
+    this.#count += 1;
   }
 
   /** Drops what is too old or too much; both maps hold the least recently written first. */

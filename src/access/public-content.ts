@@ -9,6 +9,9 @@ export interface PublicRow {
   readonly depth: number;
 }
 
+/** Digests that are remembered as hidden; an older proof that comes after more of them is taken at its word. */
+const MAX_HIDDEN = 10_000;
+
 export interface PublicContentOptions {
   readonly rows: FactRows;
   /** How long a proof is good for, milliseconds. */
@@ -21,6 +24,8 @@ export class PublicContent {
   readonly #rows: FactRows;
   readonly #ttlMs: number;
   readonly #now: () => number;
+  /** When a digest was last hidden: proofs of manifests that list it and are older say nothing of it any more. */
+  readonly #hiddenAt = new Map<string, number>();
 
   constructor(options: PublicContentOptions) {
     this.#rows = options.rows;
@@ -40,15 +45,23 @@ export class PublicContent {
     return ageMs >= 0 && ageMs < this.#ttlMs ? row : undefined;
   }
 
-  /** Writes a proof for one digest; an older one never replaces a newer. */
+  /** Writes a proof for one digest; an older one replaces neither a newer one nor a refusal. */
   async prove(scope: string, digest: Digest, row: PublicRow): Promise<void> {
+    const hiddenAt = this.#hiddenAt.get(publicKey(scope, digest));
+    if (hiddenAt !== undefined && row.provenAt < hiddenAt) return;
     const known = await this.find(scope, digest);
     if (known && known.provenAt >= row.provenAt) return;
     await this.#rows.set('public', publicKey(scope, digest), row);
   }
 
+  /** The repository hides the digest from strangers now. */
   async drop(scope: string, digest: Digest): Promise<void> {
-    await this.#rows.delete('public', publicKey(scope, digest));
+    const key = publicKey(scope, digest);
+    this.#hiddenAt.delete(key);
+    this.#hiddenAt.set(key, this.#now());
+    const oldest = this.#hiddenAt.keys().next();
+    if (this.#hiddenAt.size > MAX_HIDDEN && !oldest.done) this.#hiddenAt.delete(oldest.value);
+    await this.#rows.delete('public', key);
   }
 }
 

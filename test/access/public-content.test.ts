@@ -42,4 +42,17 @@ describe('access/public-content', () => {
     await content.drop(SCOPE, D);
     assert.equal(await content.has(SCOPE, D), false);
   });
+
+  it('does not take an older proof for a digest that was hidden since', async () => {
+    const provenAt = now;
+    now += 10;
+    await content.drop(SCOPE, D);
+    await content.prove(SCOPE, D, { provenAt, depth: 1 });
+    assert.equal(await content.has(SCOPE, D), false);
+    await content.prove('registry.test other', D, { provenAt, depth: 1 });
+    assert.equal(await content.has('registry.test other', D), true);
+    now += 10;
+    await content.prove(SCOPE, D, { provenAt: now, depth: 1 });
+    assert.equal(await content.has(SCOPE, D), true);
+  });
 });
