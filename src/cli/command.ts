@@ -58,3 +58,8 @@ export function renderPairs(pairs: readonly (readonly [string, string])[], inden
   const width = Math.max(...pairs.map(([name]) => name.length));
   return pairs.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}\n`).join('');
 }
+
+/** A value as JSON for people to read, too. */
+export function renderJson(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}

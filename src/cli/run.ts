@@ -4,6 +4,8 @@ import { PACKAGE_ROOT } from '../config/paths.js';
 import { ConfigError } from '../errors.js';
 import { caExport } from './ca-export.js';
 import { caInit } from './ca-init.js';
+import { caRenew } from './ca-renew.js';
+import { caRotate } from './ca-rotate.js';
 import { caShow } from './ca-show.js';
 import type { Command, CommandIo } from './command.js';
 import { configCheck } from './config-check.js';
@@ -11,7 +13,17 @@ import { configPrint } from './config-print.js';
 import { parseArguments } from './parser.js';
 import { serve } from './serve.js';
 
-const COMMANDS: readonly Command[] = [serve, caInit, caShow, caExport, configCheck, configPrint];
+/** Every command there is, in the order of help. */
+export const COMMANDS: readonly Command[] = [
+  serve,
+  caInit,
+  caShow,
+  caExport,
+  caRotate,
+  caRenew,
+  configCheck,
+  configPrint,
+];
 
 /**
  * Runs one command line and gives the exit code: 0 done, 1 failed, 2 bad usage or configuration. Never throws; every

@@ -1,25 +1,37 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readdir, unlink } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '../errors.js';
+import { isCertificate, pemBlocks } from './pem.js';
 
 /*
  * The folder of a certificate authority has two files: `ca.key` and `ca.crt`. In an authority that we made, `ca.key`
  * holds the certificate too, below the key. So the pair comes into being in one step, when that file gets its name, and
  * `ca.crt` is a copy that can be written by whoever finds it missing. Both names are given with link(2), which fails if
  * the name exists: of many processes that start at once exactly one makes the authority and the others load it.
+ *
+ * A pair is replaced in three steps, each of them a rename: `ca.crt.new`, `ca.key`, and `ca.crt.new` to `ca.crt`. When the
+ * second was the last that happened, `ca.crt.new` says so by being what `ca.key` carries.
+ *
+ * While the authority is being rotated there is a third file, `next.key`: the coming key and certificate with the time of
+ * the switch in a line above them, so that a rotation begins and ends in one step, too.
  */
 
 const KEY_NAME = 'ca.key';
 const CERTIFICATE_NAME = 'ca.crt';
-const TEMPORARY = /^ca\.(?:key|crt)\.[0-9a-f]{16}\.tmp$/;
+const NEW_CERTIFICATE_NAME = 'ca.crt.new';
+const NEXT_NAME = 'next.key';
+const TEMPORARY = /^(?:ca\.key|ca\.crt|ca\.crt\.new|next\.key)\.[0-9a-f]{16}\.tmp$/;
 
-/** The texts of the two files, as far as they exist. */
+/** The texts of the files, as far as they exist. */
 export interface AuthorityFiles {
   readonly keyPem: string | undefined;
   /** Permission bits of `ca.key`; of a symbolic link, those of what it names. */
   readonly keyMode: number;
   readonly certificatesPem: string | undefined;
+  /** Text of `next.key`; undefined where no rotation is under way. */
+  readonly nextPem: string | undefined;
+  readonly nextMode: number;
 }
 
 export function keyPath(directory: string): string {
@@ -28,6 +40,11 @@ export function keyPath(directory: string): string {
 
 export function certificatePath(directory: string): string {
   return join(directory, CERTIFICATE_NAME);
+}
+
+/** The coming authority of a rotation. */
+export function nextPath(directory: string): string {
+  return join(directory, NEXT_NAME);
 }
 
 /** Creates the folder with mode 0700, unless it exists. Throws ConfigError when that is not possible. */
@@ -39,12 +56,67 @@ export async function prepareFolder(directory: string): Promise<void> {
   }
 }
 
-/** Reads the two files; a missing one is `undefined`. Throws ConfigError when one exists and can't be read. */
+/** Reads the files; a missing one is `undefined`. Throws ConfigError when one exists and can't be read. */
 export async function readAuthorityFiles(directory: string): Promise<AuthorityFiles> {
-  // The certificate first: a process that is just creating the pair writes it last.
+  // In the order in which nothing is missed: a rotation ends with its file, and the creation of a pair with `ca.crt`.
+  const next = await readIfPresent(nextPath(directory));
+  const replacement = await readIfPresent(join(directory, NEW_CERTIFICATE_NAME));
   const certificate = await readIfPresent(certificatePath(directory));
   const key = await readIfPresent(keyPath(directory));
-  return { keyPem: key?.text, keyMode: key?.mode ?? 0, certificatesPem: certificate?.text };
+  const isReplaced = replacement !== undefined && replacement.text === certificatesIn(key?.text);
+  return {
+    keyPem: key?.text,
+    keyMode: key?.mode ?? 0,
+    certificatesPem: isReplaced ? replacement.text : certificate?.text,
+    nextPem: next?.text,
+    nextMode: next?.mode ?? 0,
+  };
+}
+
+/** The certificates of a text that holds a key as well, as one text; undefined where it has none. */
+export function certificatesIn(pem: string | undefined): string | undefined {
+  const certificates = pemBlocks(pem ?? '').filter(isCertificate);
+  return certificates.length === 0 ? undefined : certificates.map((block) => block.text).join('');
+}
+
+/**
+ * Puts another pair in the place of the present one. Whatever happens meanwhile, the folder holds the one or the other.
+ * Throws ConfigError when the folder can't be written.
+ */
+export async function replacePair(directory: string, keyAndCertificatesPem: string): Promise<void> {
+  await replace(directory, NEW_CERTIFICATE_NAME, certificatesIn(keyAndCertificatesPem) ?? '', 0o644);
+  await replace(directory, KEY_NAME, keyAndCertificatesPem, 0o600);
+  await finishReplacement(directory);
+}
+
+/** Does the last step of `replacePair` where that was cut off, and nothing otherwise. */
+export async function finishReplacement(directory: string): Promise<void> {
+  const replacement = join(directory, NEW_CERTIFICATE_NAME);
+  const text = (await readIfPresent(replacement))?.text;
+  const key = await readIfPresent(keyPath(directory));
+  if (text === undefined || text !== certificatesIn(key?.text)) return;
+  try {
+    await rename(replacement, certificatePath(directory));
+    await syncFolder(directory);
+  } catch (error) {
+    // ENOENT: another process did it just now.
+    if (errorCode(error) !== 'ENOENT') throw unusable(`cannot write ${certificatePath(directory)}`, error);
+  }
+}
+
+/** Gives the name `next.key` to a new file of mode 0600, unless there is one; otherwise as `publishKey`. */
+export function publishNext(directory: string, text: string): Promise<boolean> {
+  return publish(directory, NEXT_NAME, text, 0o600);
+}
+
+/** Removes `next.key`, if there is one. Throws ConfigError when the folder can't be written. */
+export async function removeNext(directory: string): Promise<void> {
+  try {
+    await unlink(nextPath(directory));
+    await syncFolder(directory);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw unusable(`cannot remove ${nextPath(directory)}`, error);
+  }
 }
 
 /**
@@ -107,8 +179,27 @@ async function publish(directory: string, name: string, text: string, mode: numb
   }
 }
 
-/** Creates a file that must not exist (O_EXCL), and returns when its bytes are on the disk. */
-async function writeDurably(path: string, text: string, mode: number): Promise<void> {
+async function replace(directory: string, name: string, text: string, mode: number): Promise<void> {
+  const temporary = join(directory, `${name}.${randomBytes(8).toString('hex')}.tmp`);
+  try {
+    try {
+      await writeDurably(temporary, text, mode);
+      await rename(temporary, join(directory, name));
+    } catch (error) {
+      await unlink(temporary).catch(() => undefined);
+      throw error;
+    }
+    await syncFolder(directory);
+  } catch (error) {
+    throw unusable(`cannot write ${join(directory, name)}`, error);
+  }
+}
+
+/**
+ * Creates a file that must not exist (O_EXCL), and returns when its bytes are on the disk. Rejects with the error of the
+ * file system.
+ */
+export async function writeDurably(path: string, text: string, mode: number): Promise<void> {
   const handle = await open(path, 'wx', mode);
   try {
     await handle.writeFile(text);

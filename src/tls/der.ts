@@ -5,7 +5,7 @@ type Asn1 = forge.asn1.Asn1;
 const { Class, Type } = forge.asn1;
 
 /** The numbers of context tags that certificates need. */
-export type TagNumber = 0 | 2 | 3 | 7;
+export type TagNumber = 0 | 1 | 2 | 3 | 7;
 
 function tag(number: TagNumber): forge.asn1.Type {
   // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- forge keeps them in the field for universal types
@@ -49,6 +49,11 @@ export function bitString(bytes: Buffer, unusedBits = 0): Asn1 {
 /** `[number] IMPLICIT` around a primitive value. */
 export function implicitTag(number: TagNumber, bytes: Buffer): Asn1 {
   return forge.asn1.create(Class.CONTEXT_SPECIFIC, tag(number), false, bytes.toString('latin1'));
+}
+
+/** `[number] IMPLICIT` around the items of a SEQUENCE. */
+export function implicitSequence(number: TagNumber, items: Asn1[]): Asn1 {
+  return forge.asn1.create(Class.CONTEXT_SPECIFIC, tag(number), true, items);
 }
 
 /** `[number] EXPLICIT` around another value. */

@@ -22,6 +22,7 @@ export const OID = {
   keyUsage: '2.5.29.15',
   subjectAltName: '2.5.29.17',
   basicConstraints: '2.5.29.19',
+  nameConstraints: '2.5.29.30',
   authorityKeyIdentifier: '2.5.29.35',
   extKeyUsage: '2.5.29.37',
   serverAuth: '1.3.6.1.5.5.7.3.1',
@@ -31,15 +32,15 @@ export const OID = {
 /** Bits of KeyUsage, counted from the left, RFC 5280 section 4.2.1.3. */
 export const KEY_USAGE = { digitalSignature: 0, keyCertSign: 5, cRLSign: 6 } as const;
 
-function extension(id: string, critical: boolean, value: Asn1): Asn1 {
+export function extension(id: string, critical: boolean, value: Asn1): Asn1 {
   const body = octetString(encode(value));
   // A BOOLEAN that has its default value (false) must be absent in DER.
   return sequence(critical ? [oid(id), boolean(true), body] : [oid(id), body]);
 }
 
-/** May sign leaves, and no further authorities. */
-export function authorityConstraints(): Asn1 {
-  return extension(OID.basicConstraints, true, sequence([boolean(true), integer(Buffer.of(0))]));
+/** May sign leaves, and as many authorities below one another as `pathLength` says: none unless told. */
+export function authorityConstraints(pathLength: 0 | 1 = 0): Asn1 {
+  return extension(OID.basicConstraints, true, sequence([boolean(true), integer(Buffer.of(pathLength))]));
 }
 
 /** `CA:FALSE`, which is the default value and so an empty sequence. */

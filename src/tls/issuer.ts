@@ -10,7 +10,7 @@ export interface Issuer {
   readonly certificate: ReadCertificate;
   /** The certificates above ours, each having issued the one before it. Empty for a root. */
   readonly issuers: readonly ReadCertificate[];
-  /** ms epoch */
+  /** When it or one of those above it expires, whichever is first. ms epoch */
   readonly notAfter: number;
 }
 
@@ -22,8 +22,8 @@ export interface IssuerSource {
   readonly keyMode: number;
   readonly certificatesPem: string;
   readonly certificatesPath: string;
-  /** ms epoch */
-  readonly now: number;
+  /** ms epoch; undefined where it does not matter whether the certificate is valid today. */
+  readonly now: number | undefined;
 }
 
 /**
@@ -49,7 +49,7 @@ export function readIssuer(source: IssuerSource): Issuer {
   }
   problems.push(...certificateProblems(certificate, source));
   if (problems.length > 0) throw new ConfigError(problems);
-  return { key, certificate, issuers, notAfter: Date.parse(certificate.x509.validTo) };
+  return { key, certificate, issuers, notAfter: Math.min(...chain.map(({ x509 }) => Date.parse(x509.validTo))) };
 }
 
 function readKey({ keyPem, keyPath }: IssuerSource): KeyObject | string {
@@ -108,10 +108,10 @@ function certificateProblems(certificate: ReadCertificate, { certificatesPath, n
   if (!certificate.mayServe) {
     problems.push('may not issue server certificates (extendedKeyUsage has no serverAuth): use one that may');
   }
-  if (now >= Date.parse(validTo)) {
+  if (now !== undefined && now >= Date.parse(validTo)) {
     problems.push(`expired on ${validTo}: move ca.key and ca.crt away to get a new CA, and trust it on the clients`);
   }
-  if (now < Date.parse(validFrom)) {
+  if (now !== undefined && now < Date.parse(validFrom)) {
     problems.push(`is valid only from ${validFrom} on: check this machine's clock`);
   }
   return problems.map((problem) => `the first certificate in ${certificatesPath} ${problem}`);

@@ -10,6 +10,8 @@ export interface LeafStore {
    * `Authority.issueLeaf` throws.
    */
   contextFor(host: string): SecureContext;
+  /** Whether the context of this host is in memory, so that asking for it costs nothing. */
+  holds(host: string): boolean;
   /** How many contexts are in memory. */
   readonly size: number;
   /** How many leaves were issued since the start. */
@@ -25,11 +27,15 @@ export interface LeafStoreOptions {
 
 interface Held {
   readonly context: SecureContext;
+  readonly issuer: string;
   readonly notBefore: number;
   readonly renewAt: number;
 }
 
-export function createLeafStore(authority: Pick<Authority, 'issueLeaf'>, options: LeafStoreOptions = {}): LeafStore {
+export function createLeafStore(
+  authority: Pick<Authority, 'issueLeaf' | 'signerAt'>,
+  options: LeafStoreOptions = {},
+): LeafStore {
   const { maxContexts = 1000, now = Date.now } = options;
   // A Map keeps the order of insertion: what was used last is put in again, so the first key is the one to drop.
   const held = new Map<string, Held>();
@@ -45,19 +51,26 @@ export function createLeafStore(authority: Pick<Authority, 'issueLeaf'>, options
       // Clients are not asked for certificates, so the context needs no roots of its own.
       ca: [],
     });
-    return { context, notBefore: leaf.notBefore, renewAt: leaf.renewAt };
+    return { context, issuer: leaf.issuer, notBefore: leaf.notBefore, renewAt: leaf.renewAt };
   }
 
   function contextFor(host: string): SecureContext {
     const at = now();
     const known = held.get(host);
-    // Before notBefore: the clock was set back by days since the leaf was issued.
-    const current = known !== undefined && at >= known.notBefore && at < known.renewAt ? known : issue(host, at);
+    const next = current(host, at) ?? issue(host, at);
     held.delete(host);
-    held.set(host, current);
-    if (known !== undefined && known !== current) release(known.context);
+    held.set(host, next);
+    if (known !== undefined && known !== next) release(known.context);
     if (held.size > maxContexts) dropOldest();
-    return current.context;
+    return next.context;
+  }
+
+  /** What is held for the host and still good. Before notBefore: the clock was set back by days since the leaf was issued. */
+  function current(host: string, at: number): Held | undefined {
+    const known = held.get(host);
+    if (known === undefined || at < known.notBefore || at >= known.renewAt) return undefined;
+    // Another issuer: the authority has been rotated or renewed.
+    return known.issuer === authority.signerAt(at) ? known : undefined;
   }
 
   function dropOldest(): void {
@@ -70,6 +83,7 @@ export function createLeafStore(authority: Pick<Authority, 'issueLeaf'>, options
 
   return {
     contextFor,
+    holds: (host) => current(host, now()) !== undefined,
     get size() {
       return held.size;
     },

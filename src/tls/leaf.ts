@@ -1,6 +1,5 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
-import { isIP } from 'node:net';
-import forge from 'node-forge';
+import type forge from 'node-forge';
 import { ProxyError } from '../errors.js';
 import { CLOCK_SKEW_MS, DAY_MS, distinguishedName, issueCertificate, MAX_COMMON_NAME } from './certificate.js';
 import {
@@ -13,6 +12,7 @@ import {
   subjectAltName,
   subjectKeyIdentifier,
 } from './extensions.js';
+import { hostAddress } from './host-address.js';
 import type { Issuer } from './issuer.js';
 import { toPem } from './pem.js';
 import { signingKey } from './signing-key.js';
@@ -26,15 +26,10 @@ export interface Leaf {
   /** ms epoch */
   readonly notBefore: number;
   readonly notAfter: number;
+  /** Who signed it: SHA-256 of the issuer's certificate, as `AA:BB:…`. */
+  readonly issuer: string;
   /** When to issue a new one in its place: after two thirds of its life. ms epoch */
   readonly renewAt: number;
-}
-
-declare module 'node-forge' {
-  namespace util {
-    /** Missing from the published types. */
-    function bytesFromIP(address: string): string | null;
-  }
 }
 
 /** From notBefore to notAfter. Both ends count (RFC 5280 section 4.1.2.5), so a second less than 90 days. */
@@ -54,6 +49,7 @@ export function createLeafIssuer(issuer: Issuer, chainPem: string): (host: strin
   const publicKey = createPublicKey(privateKey);
   // OpenSSL parses this form faster than PKCS#8, and does so for every secure context.
   const keyPem = privateKey.export({ type: 'sec1', format: 'pem' }).toString();
+  const constrained = [issuer.certificate, ...issuer.issuers].some(({ nameConstraints }) => nameConstraints);
   const commonExtensions = [
     leafConstraints(),
     keyUsage(KEY_USAGE.digitalSignature),
@@ -65,7 +61,7 @@ export function createLeafIssuer(issuer: Issuer, chainPem: string): (host: strin
   return function issueLeaf(host, now) {
     if (!HOST.test(host)) throw new ProxyError('bad-authority', 'a certificate needs a host name or an IP address');
     const { notBefore, notAfter, renewAt } = leafLife(now, issuer.notAfter);
-    const commonName = host.length <= MAX_COMMON_NAME ? host : undefined;
+    const commonName = fitsCommonName(host) ? host : undefined;
     const certificate = issueCertificate(
       {
         issuer: issuer.certificate.subject,
@@ -77,8 +73,15 @@ export function createLeafIssuer(issuer: Issuer, chainPem: string): (host: strin
       },
       signer,
     );
-    return { certificatesPem: toPem('CERTIFICATE', certificate) + chainPem, keyPem, notBefore, notAfter, renewAt };
+    const certificatesPem = toPem('CERTIFICATE', certificate) + chainPem;
+    return { certificatesPem, keyPem, notBefore, notAfter, issuer: issuer.certificate.x509.fingerprint256, renewAt };
   };
+
+  function fitsCommonName(host: string): boolean {
+    // OpenSSL holds a CommonName that looks like a name against the constraints on names, an address too.
+    if (constrained && hostAddress(host) !== undefined) return false;
+    return host.length <= MAX_COMMON_NAME;
+  }
 }
 
 /**
@@ -98,18 +101,8 @@ export function leafLife(now: number, authorityNotAfter: number): Pick<Leaf, 'no
 }
 
 function hostName(host: string, critical: boolean): forge.asn1.Asn1 {
-  switch (isIP(host)) {
-    case 4:
-      return subjectAltName('ip', Buffer.from(host.split('.').map(Number)), critical);
-    case 6:
-      return subjectAltName('ip', ipv6Bytes(host), critical);
-    default:
-      return subjectAltName('dns', Buffer.from(host, 'latin1'), critical);
-  }
-}
-
-function ipv6Bytes(address: string): Buffer {
-  // The URL parser writes an IPv4 address in the last four bytes as hexadecimal, the only form that forge reads.
-  const { hostname } = new URL(`http://[${address}]`);
-  return Buffer.from(forge.util.bytesFromIP(hostname.slice(1, -1)) ?? '', 'latin1');
+  const address = hostAddress(host);
+  return address === undefined
+    ? subjectAltName('dns', Buffer.from(host, 'latin1'), critical)
+    : subjectAltName('ip', address, critical);
 }

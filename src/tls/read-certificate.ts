@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import forge from 'node-forge';
 import { children, contents, decode, hasTag, readOid } from './der.js';
 import { KEY_USAGE, keyIdentifier, OID } from './extensions.js';
+import { type NameConstraints, readNameConstraints } from './name-constraints.js';
 
 type Asn1 = forge.asn1.Asn1;
 
@@ -14,10 +15,14 @@ export interface ReadCertificate {
   readonly keyIdentifier: Buffer;
   /** Whether basicConstraints says CA:TRUE. */
   readonly isAuthority: boolean;
+  /** How many authorities may stand below it in a row; undefined for any number. */
+  readonly pathLength: number | undefined;
   /** Whether keyUsage, if there is one, has keyCertSign. */
   readonly maySignCertificates: boolean;
   /** Whether extendedKeyUsage, if there is one, has serverAuth or anyExtendedKeyUsage. */
   readonly mayServe: boolean;
+  /** Which names the certificates below it may have; undefined where it doesn't say. */
+  readonly nameConstraints: NameConstraints | undefined;
 }
 
 /** Reads one certificate from its PEM block. Throws when it is not a certificate of X.509 version 3. */
@@ -29,9 +34,10 @@ export function readCertificate(pem: string): ReadCertificate {
     throw new Error('not a certificate of X.509 version 3');
   }
   const extension = extensionReader(children(tbsCertificate).find((item) => hasTag(item, 3)));
-  const [authorityFlag] = children(extension(OID.basicConstraints));
+  const [authorityFlag, pathLength] = children(extension(OID.basicConstraints));
   const usage = extension(OID.keyUsage);
   const purposes = extension(OID.extKeyUsage);
+  const names = extension(OID.nameConstraints);
   const ownIdentifier = contents(extension(OID.subjectKeyIdentifier));
   return {
     x509,
@@ -39,8 +45,10 @@ export function readCertificate(pem: string): ReadCertificate {
     keyIdentifier: ownIdentifier.length > 0 ? ownIdentifier : keyIdentifier(x509.publicKey),
     // The first field of BasicConstraints is absent when it is false; a number in first place is the path length.
     isAuthority: authorityFlag?.type === forge.asn1.Type.BOOLEAN && contents(authorityFlag)[0] !== 0,
+    pathLength: pathLength && contents(pathLength).readUIntBE(0, contents(pathLength).length),
     maySignCertificates: usage === undefined || hasKeyUsage(usage, KEY_USAGE.keyCertSign),
     mayServe: purposes === undefined || children(purposes).map(readOid).some(coversServers),
+    nameConstraints: names && readNameConstraints(names),
   };
 }
 

@@ -17,6 +17,8 @@ async function modeOf(path: string): Promise<number> {
   return (await stat(path)).mode & 0o777;
 }
 
+const ABSENT = { keyMode: 0, nextPem: undefined, nextMode: 0 };
+
 describe('tls/authority-files', () => {
   let dir: TempDir;
 
@@ -53,12 +55,13 @@ describe('tls/authority-files', () => {
   });
 
   it('reads what is there, with the mode of what a symbolic link names', async () => {
-    assert.deepEqual(await readAuthorityFiles(dir.path), { keyPem: undefined, keyMode: 0, certificatesPem: undefined });
+    assert.deepEqual(await readAuthorityFiles(dir.path), { ...ABSENT, keyPem: undefined, certificatesPem: undefined });
     await writeFile(join(dir.path, 'secret'), 'key');
     await chmod(join(dir.path, 'secret'), 0o640);
     await symlink('secret', keyPath(dir.path));
     await publishCertificate(dir.path, 'certificate');
     assert.deepEqual(await readAuthorityFiles(dir.path), {
+      ...ABSENT,
       keyPem: 'key',
       keyMode: 0o640,
       certificatesPem: 'certificate',
