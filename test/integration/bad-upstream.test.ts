@@ -86,8 +86,8 @@ describe('integration/bad-upstream', () => {
     request = { ...proxy.way, authority: registry.authority, path: `/v2/a/blobs/${digest}` };
   });
   afterEach(async () => {
-    await proxy.close();
-    await registry.close();
+    await proxy?.close();
+    await registry?.close();
   });
 
   async function assertNothingStored(): Promise<void> {
@@ -155,7 +155,7 @@ describe('integration/bad-upstream', () => {
 
   it('gives an error in words when the registry is not there', async () => {
     const { authority } = registry;
-    await registry.close();
+    await registry?.close();
     const answer = await proxyGet(request);
     assert.equal(answer.status, 502);
     const [error] = (JSON.parse(answer.body.toString()) as { errors: { code: string; message: string }[] }).errors;

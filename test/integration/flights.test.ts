@@ -30,8 +30,8 @@ describe('integration/flights', () => {
     request = { ...proxy.way, authority: registry.authority, path: `/v2/library/app/blobs/${digest}` };
   });
   afterEach(async () => {
-    await proxy.close();
-    await registry.close();
+    await proxy?.close();
+    await registry?.close();
   });
 
   function downloads(): number {

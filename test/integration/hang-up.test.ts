@@ -16,8 +16,8 @@ describe('integration: clients that hang up', () => {
     proxy = await startProxy({ registries: [registry] });
   });
   after(async () => {
-    await proxy.close();
-    await registry.close();
+    await proxy?.close();
+    await registry?.close();
   });
 
   it('counts no fault when a client leaves in the middle of a body, cold or from disk', async () => {

@@ -42,8 +42,8 @@ describe('integration/pass-through', () => {
     proxy = await startProxy({ registries: [registry] });
   });
   afterEach(async () => {
-    await proxy.close();
-    await registry.close();
+    await proxy?.close();
+    await registry?.close();
   });
 
   function send(

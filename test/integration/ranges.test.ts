@@ -54,8 +54,8 @@ describe('integration/ranges', () => {
     request = { ...proxy.way, authority: registry.authority, path: `/v2/a/blobs/${digest}` };
   });
   afterEach(async () => {
-    await proxy.close();
-    await registry.close();
+    await proxy?.close();
+    await registry?.close();
   });
 
   async function store(): Promise<void> {

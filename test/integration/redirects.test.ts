@@ -39,8 +39,8 @@ describe('integration/redirects', () => {
     };
   });
   afterEach(async () => {
-    await proxy.close();
-    await registry.close();
+    await proxy?.close();
+    await registry?.close();
   });
 
   const FOLLOWED: readonly (readonly [string, (registry: () => FakeRegistry) => BlobDelivery])[] = [
@@ -116,7 +116,7 @@ describe('integration/redirects', () => {
     const open = await proxyGet(request);
     assert.ok(open.body.equals(bytes));
     assert.equal(other.requests.length, 1);
-    await proxy.close();
+    await proxy?.close();
     proxy = await startProxy({ registries: [registry], flags: { 'egress-allow': '127.0.0.1/32' } });
     const answer = await proxyGet({ ...request, ...proxy.way });
     assert.equal(answer.status, 403);

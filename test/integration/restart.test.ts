@@ -35,8 +35,8 @@ describe('integration/restart', function () {
   });
   afterEach(async () => {
     for (const proxy of proxies) if (proxy.process.exitCode === null) await proxy.end('SIGKILL');
-    await registry.close();
-    await folder.remove();
+    await registry?.close();
+    await folder?.remove();
   });
 
   async function start(): Promise<ProxyProcess> {

@@ -31,8 +31,8 @@ describe('integration/tags', () => {
     request = { ...proxy.way, authority: registry.authority, path, headers: ['Accept', ALL] };
   });
   afterEach(async () => {
-    await proxy.close();
-    await registry.close();
+    await proxy?.close();
+    await registry?.close();
   });
 
   function upstream(): string[] {

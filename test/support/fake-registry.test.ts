@@ -8,7 +8,7 @@ const DATA = seededBytes(300_000, 'data');
 
 describe('support/fake-registry', () => {
   let registry: FakeRegistry;
-  afterEach(() => registry.close());
+  afterEach(() => registry?.close());
 
   async function start(options: RegistryOptions = {}): Promise<{ path: string; authority: string; ca: string }> {
     registry = await startFakeRegistry(options);
