@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A program that runs until it is stopped. */
 export interface Daemon {
+  readonly pid: number;
   /** Standard output and standard error so far. */
   output(): Promise<string>;
   /** Sends SIGTERM, after ten seconds SIGKILL, and waits for the end. Gives the exit code, null after a signal. */
@@ -18,8 +19,9 @@ export interface DaemonOptions {
   readonly logFile: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Answers true once the program does its work; asked every 50 ms for at most 30 s. */
+  /** Answers true once the program does its work; asked every 50 ms, or as often as `everyMs` says, for at most 30 s. */
   ready(): Promise<boolean>;
+  readonly everyMs?: number;
 }
 
 /** Starts a program and waits until it is ready. One that ends before, or never gets ready, throws with its output. */
@@ -48,6 +50,7 @@ export async function startDaemon(program: string, args: readonly string[], opti
   }
 
   const daemon: Daemon = {
+    pid: child.pid ?? -1,
     output: () => readFile(options.logFile, 'utf8'),
     stop,
     get exited() {
@@ -60,7 +63,7 @@ export async function startDaemon(program: string, args: readonly string[], opti
       await stop();
       throw new Error(`${program} ${args.join(' ')} did not get ready:\n${await daemon.output()}`);
     }
-    await sleep(50);
+    await sleep(options.everyMs ?? 50);
   }
   return daemon;
 }

@@ -1,0 +1,127 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { makeCertificates } from './certificates.js';
+import { type Content, createContent } from './content.js';
+import { direct, mirror } from './peers/distribution.js';
+import { entrepot } from './peers/entrepot.js';
+import { cachingNginx, plainNginx } from './peers/nginx.js';
+import type { Peer, PeerName, PeerPlan, Site } from './peers/peer.js';
+import { squid } from './peers/squid.js';
+import { nginxMitm, plainTunnel } from './peers/tinyproxy.js';
+import type { Sizes } from './sizes.js';
+import { startUpstream, type Upstream } from './upstream.js';
+
+/** What a case works with. */
+export interface Bench {
+  readonly sizes: Sizes;
+  readonly site: Site;
+  readonly content: Content;
+  readonly upstream: Upstream;
+  /** The peer, started when first asked for; a text says why there is none. */
+  peer(name: PeerName): Promise<Peer | string>;
+  /** The peer with nothing in its cache. */
+  emptied(name: PeerName): Promise<Peer | string>;
+  titleOf(name: PeerName): string;
+  /** Whether the peer is to take part at all. */
+  readonly isWanted: (name: PeerName) => boolean;
+  /** Says what runs. */
+  readonly progress: (text: string) => void;
+  /** Stops everything and removes every file. */
+  close(): Promise<void>;
+}
+
+const PLANS: readonly PeerPlan[] = [plainNginx, cachingNginx, nginxMitm, squid, mirror, plainTunnel, direct, entrepot];
+
+export const PEER_NAMES = PLANS.map(({ name }) => name);
+
+export interface BenchOptions {
+  readonly sizes: Sizes;
+  readonly progress: (text: string) => void;
+  /** All where it is undefined. */
+  readonly peers: readonly string[] | undefined;
+}
+
+export async function openBench({ sizes, progress, peers }: BenchOptions): Promise<Bench> {
+  for (const program of ['openssl', 'docker-registry']) {
+    if (!isInstalled(program)) throw new Error(`${program} is needed by every case: apt-get install ${program}`);
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'entrepot-bench-'));
+  const storage = join(folder, 'registry');
+  await mkdir(storage);
+  progress('making certificates, starting the registry');
+  const certificates = await makeCertificates(folder);
+  const upstream = await startUpstream(folder, storage, certificates);
+  const site: Site = { folder, storage, certificates, upstreamPort: upstream.port };
+  const running = new Map<PeerName, Peer>();
+
+  function planOf(name: PeerName): PeerPlan {
+    const plan = PLANS.find((one) => one.name === name);
+    if (plan === undefined) throw new Error(`there is no peer ${name}`);
+    return plan;
+  }
+
+  async function peer(name: PeerName): Promise<Peer | string> {
+    const known = running.get(name);
+    if (known !== undefined) return known;
+    const plan = planOf(name);
+    const missing = Object.entries(plan.needs).filter(([program]) => !isInstalled(program));
+    if (missing.length > 0) return `not installed: ${missing.map(([, packageName]) => packageName).join(', ')}`;
+    try {
+      const started = await plan.start(site);
+      running.set(name, started);
+      return started;
+    } catch (error) {
+      return `did not start: ${(error as Error).message.split('\n', 1)[0]}`;
+    }
+  }
+
+  async function emptied(name: PeerName): Promise<Peer | string> {
+    const known = running.get(name);
+    if (known !== undefined) {
+      await known.stop();
+      running.delete(name);
+      await rm(join(folder, name), { recursive: true, force: true });
+    }
+    return peer(name);
+  }
+
+  async function close(): Promise<void> {
+    for (const one of running.values()) await one.stop();
+    await upstream.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+
+  const content = createContent(storage);
+  return {
+    sizes,
+    site,
+    content,
+    upstream,
+    peer,
+    emptied,
+    titleOf: (name) => planOf(name).title,
+    isWanted: (name) => peers === undefined || peers.includes(name),
+    progress,
+    close,
+  };
+}
+
+function isInstalled(program: string): boolean {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  return folders.some((folder) => existsSync(join(folder, program)));
+}
+
+/** The version that a program gives of itself, for the report; undefined where it is not installed. */
+export function versionOf(program: string, args: readonly string[]): string | undefined {
+  if (!isInstalled(program)) return undefined;
+  try {
+    return execFileSync('sh', ['-c', `PATH="$PATH:/usr/sbin" ${program} ${args.join(' ')} 2>&1`], {
+      encoding: 'utf8',
+    }).split('\n')[0];
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,73 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { accepts, type Daemon, startDaemon } from '../../lab/daemon.js';
+import { freePort } from '../ports.js';
+import type { Peer, PeerPlan, Site } from './peer.js';
+
+const MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url));
+
+export interface RunningEntrepot {
+  readonly daemon: Daemon;
+  readonly port: number;
+  /** From the start of the process until its port takes connections. */
+  readonly readyMs: number;
+}
+
+/** The built program, as its users start it, logging every exchange. */
+export const entrepot: PeerPlan = {
+  name: 'entrepot',
+  title: 'entrepot',
+  needs: {},
+  start: async (site) => {
+    const { daemon, port } = await startEntrepot(site, 'entrepot');
+    return peerOf(site, 'entrepot', daemon, port);
+  },
+};
+
+export async function startEntrepot(site: Site, name: string, flags: readonly string[] = []): Promise<RunningEntrepot> {
+  const folder = join(site.folder, name);
+  await mkdir(folder, { recursive: true });
+  const port = await freePort();
+  const profile = process.env['BENCH_PROFILE'];
+  const args = [
+    ...(profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profile]),
+    MAIN,
+    'serve',
+    ...['--listen', `127.0.0.1:${port}`],
+    ...['--admin-listen', 'off'],
+    ...['--data-dir', join(folder, 'data')],
+    ...['--ca-dir', join(site.folder, 'entrepot-ca')],
+    ...['--upstream-ca', site.certificates.authority],
+    ...['--egress-allow', '127.0.0.0/8,::1/128'],
+    ...['--intercept', `auto,localhost:${site.upstreamPort},*.bench.test:443`],
+    ...['--access', 'check'],
+    ...['--log-level', 'info'],
+    ...['--log-format', 'json'],
+    ...['--drain', '1s'],
+    ...flags,
+  ];
+  const startedAt = performance.now();
+  const daemon = await startDaemon(process.execPath, args, {
+    logFile: '/dev/null',
+    // As `npm start` sets it.
+    env: { UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? '16' },
+    ready: () => accepts('127.0.0.1', port),
+    everyMs: 5,
+  });
+  return { daemon, port, readyMs: performance.now() - startedAt };
+}
+
+export async function peerOf(site: Site, name: 'entrepot', daemon: Daemon, port: number): Promise<Peer> {
+  return {
+    name,
+    pids: [daemon.pid],
+    way: {
+      proxyPort: port,
+      target: { host: 'localhost', port: site.upstreamPort },
+      ca: await readFile(join(site.folder, 'entrepot-ca', 'ca.crt'), 'utf8'),
+    },
+    takesAuthorization: true,
+    stop: async () => void (await daemon.stop()),
+  };
+}

@@ -1,0 +1,70 @@
+import { writeFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
+import { parseArgs } from 'node:util';
+import { openBench, PEER_NAMES } from './bench.js';
+import type { BenchCase, CaseResult } from './case.js';
+import { cold } from './cases/cold.js';
+import { handshake } from './cases/handshake.js';
+import { smallGet, tagHead } from './cases/small-get.js';
+import { warm } from './cases/warm.js';
+import { machineFacts } from './machine.js';
+import { createProgress } from './progress.js';
+import { report, table } from './report.js';
+import { FULL, QUICK } from './sizes.js';
+
+const CASES: readonly BenchCase[] = [warm, cold, handshake, smallGet, tagHead];
+const NAMES = CASES.map(({ name }) => name).join(',');
+
+const USAGE = `npm run bench -- [--only CASES] [--peers PEERS] [--quick] [--json FILE]
+
+  --only CASES   only these, separated by commas, of: ${NAMES}
+  --peers PEERS  only these, of: ${PEER_NAMES.join(',')}
+  --quick        less work and fewer rounds: to see where things stand, not to publish
+  --json FILE    writes every sample
+
+BENCH_PROFILE=DIR in the environment has entrepot write a CPU profile there.
+`;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string' },
+      peers: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const wanted = values.only?.split(',');
+  const unknown = wanted?.filter((name) => !CASES.some((one) => one.name === name)) ?? [];
+  if (values.help || unknown.length > 0) {
+    process.stderr.write(unknown.length > 0 ? `There is no case ${unknown.join(', ')}.\n\n${USAGE}` : USAGE);
+    process.exitCode = values.help ? 0 : 2;
+    return;
+  }
+
+  const progress = createProgress(process.stderr);
+  const bench = await openBench({
+    sizes: values.quick ? QUICK : FULL,
+    progress: progress.say,
+    peers: values.peers?.split(','),
+  });
+  const interrupted = () => void bench.close().finally(() => process.exit(130));
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
+  const startedAt = new Date();
+  const load = loadavg()[0]?.toFixed(1) ?? '';
+  const results: CaseResult[] = [];
+  try {
+    for (const one of CASES) {
+      if (wanted === undefined || wanted.includes(one.name)) results.push(...(await one.run(bench)));
+    }
+  } finally {
+    progress.done();
+    await bench.close();
+  }
+  const facts = { date: startedAt.toISOString().slice(0, 10), ...machineFacts(), 'load before': load };
+  process.stdout.write(`${table(['machine', ''], Object.entries(facts))}\n${report(results)}`);
+  if (values.json !== undefined) await writeFile(values.json, JSON.stringify({ facts, results }, null, 2));
+}
+
+await main();
