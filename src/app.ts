@@ -31,8 +31,12 @@ import { createRegistryProbe, type HostMemory } from './proxy/registry-probe.js'
 import { createHostPolicy } from './proxy/verdict.js';
 import { createLogger, type Logger } from './telemetry/log.js';
 import { createMetrics, type Metrics } from './telemetry/metrics.js';
-import { type Authority, openAuthority } from './tls/authority.js';
+import type { Authority } from './tls/authority.js';
+import { expiryOf } from './tls/expiry.js';
 import { createLeafStore } from './tls/leaf-store.js';
+import { FINGERPRINT_HEADER, offerOf } from './tls/offer.js';
+import type { NextAuthority } from './tls/rotation.js';
+import { type AuthorityEvents, type WatchedAuthority, watchAuthority } from './tls/watched-authority.js';
 import { AnonymousAsker } from './upstream/anonymous.js';
 import { createBlobClient } from './upstream/blob-client.js';
 import { createUpstreamClient, DEFAULT_TIMEOUTS } from './upstream/client.js';
@@ -45,6 +49,8 @@ export interface RunningApp {
   /** Undefined where the admin port is off. */
   readonly admin: { readonly host: string; readonly port: number } | undefined;
   readonly authority: Pick<Authority, 'certificatePath' | 'fingerprintSha256' | 'created'>;
+  /** The coming authority, where a rotation was under way at the start. */
+  readonly nextAuthority: NextAuthority | undefined;
   readonly logger: Logger;
   /** Drains and stops everything, in the reverse order of the start. Safe to call more than once. */
   stop(): Promise<void>;
@@ -74,7 +80,11 @@ async function closeAll(closers: Closer[]): Promise<void> {
 
 async function start(config: Config, logger: Logger, closers: Closer[]): Promise<RunningApp> {
   const metrics = createMetrics();
-  const authority = await openAuthority(config.caDir);
+  const authority = await watchAuthority(config.caDir, {
+    permittedNames: config.caNameConstraints,
+    events: authorityEvents(logger),
+  });
+  closers.push(async () => authority.close());
   const leaves = createLeafStore(authority);
   const registries = config.registries ?? [];
   const trust = await loadTrust({
@@ -134,14 +144,17 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
 
   const readiness = (): Readiness => ({
     ...readinessOf(cache, authority),
-    warnings: insecure.map((host) => `certificates of ${host} are not checked (insecure)`),
+    warnings: [
+      ...insecure.map((host) => `certificates of ${host} are not checked (insecure)`),
+      ...authorityWarnings(authority),
+    ],
   });
   const admin =
     config.adminListen &&
     (await createAdminServer({
       listen: config.adminListen,
       metrics,
-      authorityPem: authority.certificatePem,
+      offer: () => offerOf(authority.authorities, Date.now()),
       readiness,
       logger,
     }));
@@ -157,7 +170,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     allowClients: parseRanges(config.allowClients),
     proxyAuth,
     limits: { ...LIMITS, connections: { perClient: config.maxClientConnections, total: config.maxConnections } },
-    policy: createHostPolicy(config),
+    policy: { ...createHostPolicy(config), permits: (host) => authority.permits(host) },
     probe,
     guard,
     leaves,
@@ -177,6 +190,10 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
   metrics.watch('storeEntries', () => cache.store.usage.entries);
   metrics.watch('leafCertificates', () => leaves.size);
   metrics.watch('tunnels', () => listener.tunnels);
+  metrics.watch('authorityExpiresSeconds', () => {
+    const now = Date.now();
+    return (expiryOf(authority.authorities, now).notAfter - now) / 1000;
+  });
   metrics.watch('insecureRegistries', () => insecure.length);
   if (isOpenByDefault(config)) {
     logger.warn(
@@ -192,7 +209,8 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
   return {
     proxy,
     admin: admin && { host: admin.host, port: admin.port },
-    authority,
+    authority: authority.authorities.current,
+    nextAuthority: authority.authorities.next,
     logger,
     stop: () => {
       stopping ??= closeAll(closers);
@@ -230,10 +248,9 @@ function pipelineContext({ config, cache, ...parts }: PipelineParts): PipelineCo
 }
 
 /** The public keys that upstream certificates must not be signed with: those of our own authority. */
-function keysOf(authority: Authority): Buffer[] {
-  return authority.certificatesDer.map((der) =>
-    new X509Certificate(der).publicKey.export({ type: 'spki', format: 'der' }),
-  );
+function keysOf({ authorities: { current, next } }: WatchedAuthority): Buffer[] {
+  const certificates = [...current.certificatesDer, ...(next?.authority.certificatesDer ?? [])];
+  return certificates.map((der) => new X509Certificate(der).publicKey.export({ type: 'spki', format: 'der' }));
 }
 
 function openPasswords(config: Config, logger: Logger): Promise<ProxyAuth | undefined> {
@@ -258,17 +275,27 @@ function hostMemory({ facts }: Cache) {
   };
 }
 
-function readinessOf(cache: Cache, authority: Authority): Readiness {
+function readinessOf(cache: Cache, { authorities }: WatchedAuthority): Readiness {
   const faults: string[] = [];
   if (cache.store.fault !== undefined) faults.push(cache.store.fault);
-  if (authority.notAfter <= Date.now())
-    faults.push('the CA certificate has expired; replace it and let the clients trust the new one');
+  const { hasExpired, warning } = expiryOf(authorities, Date.now());
+  if (hasExpired && warning !== undefined) faults.push(warning);
   return { ready: faults.length === 0, faults };
 }
 
-function originAnswer(path: string, authority: Authority): OriginAnswer | undefined {
+function authorityWarnings({ authorities }: WatchedAuthority): string[] {
+  const { hasExpired, warning } = expiryOf(authorities, Date.now());
+  return hasExpired || warning === undefined ? [] : [warning];
+}
+
+function originAnswer(path: string, { authorities }: WatchedAuthority): OriginAnswer | undefined {
   if (path !== '/ca.crt') return undefined;
-  return { status: 200, headers: ['Content-Type', 'application/x-pem-file'], body: authority.certificatePem };
+  const { pem, fingerprints } = offerOf(authorities, Date.now());
+  return {
+    status: 200,
+    headers: ['Content-Type', 'application/x-pem-file', FINGERPRINT_HEADER, fingerprints],
+    body: pem,
+  };
 }
 
 function noteFault(logger: Logger, metrics: Metrics, fault: ProxyError): void {
@@ -313,5 +340,23 @@ function proxyEvents(logger: Logger, metrics: Metrics): ProxyEvents {
     },
     onFirstIntercept: (host, port, why) =>
       logger.info({ host, port, verdict: 'intercept', reason: why }, 'Host opened for the first time'),
+  };
+}
+
+function authorityEvents(logger: Logger): AuthorityEvents {
+  return {
+    onChange({ current, next }) {
+      const fields = { file: current.certificatePath, fingerprint: current.fingerprintSha256 };
+      logger.info(fields, 'The CA folder has changed');
+      if (next !== undefined) {
+        const fingerprint = next.authority.fingerprintSha256;
+        logger.warn({ fingerprint }, `A new CA will sign from ${new Date(next.switchAt).toISOString()} on`);
+      }
+    },
+    onSwitch: ({ fingerprintSha256 }) =>
+      logger.warn({ fingerprint: fingerprintSha256 }, 'The new CA signs from now on'),
+    onFault: (reason) =>
+      logger.error({ error: reason }, 'The CA folder cannot be used; the CA that was read before is'),
+    onExpiring: (warning) => logger.warn({ reason: warning }, 'The CA is coming to its end'),
   };
 }

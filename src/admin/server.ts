@@ -1,10 +1,10 @@
-import { X509Certificate } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import { listenProblem } from '../config/listen-problem.js';
 import type { ListenAddress } from '../config/units.js';
 import type { Logger } from '../telemetry/log.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import { FINGERPRINT_HEADER, type Offer } from '../tls/offer.js';
 
 /** Whether the proxy can do all of its work, and what is amiss where it cannot. */
 export interface Readiness {
@@ -18,8 +18,8 @@ export interface Readiness {
 export interface AdminOptions {
   readonly listen: ListenAddress;
   readonly metrics: Pick<Metrics, 'render'>;
-  /** The certificate that clients are to trust. */
-  readonly authorityPem: string;
+  /** The certificates that clients are to trust. */
+  readonly offer: () => Offer;
   readonly readiness: () => Readiness;
   readonly logger: Logger;
 }
@@ -64,7 +64,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
     return reply.code(status).send({ error: status >= 500 ? 'internal error' : 'bad request' });
   });
   addHealth(server, options);
-  addCertificate(server, options.authorityPem);
+  addCertificate(server, options.offer);
   return start(server, options.listen);
 }
 
@@ -80,20 +80,23 @@ function addHealth(server: FastifyInstance, { metrics, readiness }: AdminOptions
   });
 }
 
-function addCertificate(server: FastifyInstance, pem: string): void {
-  const der = new X509Certificate(pem).raw;
-  server.get('/ca.crt', async (_request, reply) =>
-    reply
+function addCertificate(server: FastifyInstance, offer: AdminOptions['offer']): void {
+  server.get('/ca.crt', async (_request, reply) => {
+    const { pem, fingerprints } = offer();
+    return reply
       .type('application/x-pem-file')
       .header('content-disposition', 'attachment; filename="entrepot-ca.crt"')
-      .send(pem),
-  );
-  server.get('/ca.der', async (_request, reply) =>
-    reply
+      .header(FINGERPRINT_HEADER, fingerprints)
+      .send(pem);
+  });
+  server.get('/ca.der', async (_request, reply) => {
+    const { der, derFingerprint } = offer();
+    return reply
       .type('application/pkix-cert')
       .header('content-disposition', 'attachment; filename="entrepot-ca.der"')
-      .send(der),
-  );
+      .header(FINGERPRINT_HEADER, derFingerprint)
+      .send(der);
+  });
 }
 
 async function start(server: FastifyInstance, { host, port }: AdminOptions['listen']): Promise<AdminServer> {

@@ -49,7 +49,7 @@ export async function runServe(
 }
 
 /** Where the proxy listens, which CA to trust, and what to type on a client. */
-export function describeStart({ proxy, admin, authority }: RunningApp): string {
+export function describeStart({ proxy, admin, authority, nextAuthority }: RunningApp): string {
   const proxyUrl = `http://${formatAuthority(proxy.host, proxy.port)}`;
   const pairs: [string, string][] = [
     ['proxy', proxyUrl],
@@ -57,6 +57,10 @@ export function describeStart({ proxy, admin, authority }: RunningApp): string {
     ['CA file', authority.certificatePath],
     ['SHA-256', authority.fingerprintSha256],
   ];
+  if (nextAuthority !== undefined) {
+    pairs.push(['next CA', nextAuthority.authority.fingerprintSha256]);
+    pairs.push(['signs from', new Date(nextAuthority.switchAt).toISOString()]);
+  }
   const clientUrl = `http://${formatAuthority(reachableHost(proxy), proxy.port)}`;
   return [
     '\nentrepot is ready.\n\n',

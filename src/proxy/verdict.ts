@@ -12,6 +12,8 @@ export interface HostPolicy {
   readonly tunnel: HostPatterns;
   readonly deny: HostPatterns;
   readonly connectPorts: ReadonlySet<number>;
+  /** Whether clients would accept a certificate of ours for this host (name constraints of the CA); absent where for any. */
+  readonly permits?: (host: string) => boolean;
 }
 
 export interface HostPolicyOptions {
@@ -27,7 +29,10 @@ export type KnownVerdict = 'registry' | 'other' | 'unknown' | undefined;
 
 export type Verdict =
   | { readonly kind: 'intercept'; readonly reason: 'all' | 'named' | 'well-known' | 'asked' }
-  | { readonly kind: 'tunnel'; readonly reason: 'named' | 'not-listed' | 'not-a-registry' | 'unknown' }
+  | {
+      readonly kind: 'tunnel';
+      readonly reason: 'named' | 'not-permitted' | 'not-listed' | 'not-a-registry' | 'unknown';
+    }
   /** The host is to be asked; with the answer, decide again. */
   | { readonly kind: 'ask' }
   | { readonly kind: 'refuse'; readonly reason: 'denied' | 'port'; readonly message: string };
@@ -55,6 +60,7 @@ export function decideConnect(authority: HostAndPort, policy: HostPolicy, known:
   const refusal = refuse(authority, policy, policy.connectPorts);
   if (refusal !== undefined) return refusal;
   if (policy.tunnel.matches(host, port)) return { kind: 'tunnel', reason: 'named' };
+  if (policy.permits?.(host) === false) return { kind: 'tunnel', reason: 'not-permitted' };
   if (policy.intercept.matches(host, port)) return { kind: 'intercept', reason: 'named' };
   if (policy.all) return { kind: 'intercept', reason: 'all' };
   if (!policy.auto) return { kind: 'tunnel', reason: 'not-listed' };

@@ -30,7 +30,8 @@ export type GaugeName =
   | 'storeEntries'
   | 'leafCertificates'
   | 'tunnels'
-  | 'insecureRegistries';
+  | 'insecureRegistries'
+  | 'authorityExpiresSeconds';
 
 /** What the proxy counts. Every label comes from a bounded set, whatever a client sends. */
 export interface Metrics {
@@ -56,6 +57,10 @@ const GAUGES = {
   insecureRegistries: [
     'entrepot_insecure_registries',
     'Entries of the configuration whose hosts may have any certificate.',
+  ],
+  authorityExpiresSeconds: [
+    'entrepot_ca_expires_seconds',
+    'Time until the CA certificate that signs, or one above it, expires; negative once it has.',
   ],
 } as const satisfies Record<GaugeName, readonly [string, string]>;
 

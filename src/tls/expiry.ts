@@ -21,7 +21,7 @@ export function expiryOf(authorities: Authorities, now: number): Expiry {
   return {
     notAfter,
     hasExpired,
-    warning: isFollowed ? undefined : warningOf(notAfter, now, signerAt(authorities, now)),
+    warning: isFollowed && !hasExpired ? undefined : warningOf(notAfter, now, signerAt(authorities, now)),
   };
 }
 

@@ -10,7 +10,8 @@ import { type AdminServer, createAdminServer, type Readiness } from '../../src/a
 import { ConfigError } from '../../src/errors.js';
 import { createSilentLogger } from '../../src/telemetry/log.js';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.js';
-import { openAuthority } from '../../src/tls/authority.js';
+import { offerOf } from '../../src/tls/offer.js';
+import { type Authorities, beginRotation, openAuthorities } from '../../src/tls/rotation.js';
 
 interface Answer {
   readonly status: number;
@@ -21,6 +22,7 @@ interface Answer {
 describe('admin/server', () => {
   let folder = '';
   let pem = '';
+  let authorities: Authorities;
   let server: AdminServer;
   let readiness: Readiness = { ready: true, faults: [] };
   const wholeMetrics = createMetrics({ nodeDefaults: false });
@@ -37,7 +39,7 @@ describe('admin/server', () => {
     return createAdminServer({
       listen,
       metrics,
-      authorityPem: pem,
+      offer: () => offerOf(authorities, Date.now()),
       readiness: () => readiness,
       logger: createSilentLogger(),
     });
@@ -55,12 +57,27 @@ describe('admin/server', () => {
 
   before(async () => {
     folder = mkdtempSync(path.join(tmpdir(), 'entrepot-admin-'));
-    pem = (await openAuthority(folder)).certificatePem;
+    authorities = await openAuthorities(folder);
+    pem = authorities.current.certificatePem;
     server = await start(0);
   });
   after(async () => {
     await server.close();
     rmSync(folder, { recursive: true });
+  });
+
+  it('offers both certificates during a rotation, and says their fingerprints', async () => {
+    const before = authorities;
+    authorities = await beginRotation(folder, { now: Date.now(), switchAt: Date.now(), permittedNames: [] });
+    const { current, next } = authorities;
+    const both = await ask('/ca.crt');
+    assert.equal(both.body.toString(), `${current.trustPem}${next?.authority.trustPem}`);
+    const fingerprints = `${current.fingerprintSha256}, ${next?.authority.fingerprintSha256}`;
+    assert.equal(both.headers['x-fingerprint-sha256'], fingerprints);
+    const der = await ask('/ca.der');
+    assert.equal(new X509Certificate(der.body).fingerprint256, next?.authority.fingerprintSha256);
+    assert.equal(der.headers['x-fingerprint-sha256'], next?.authority.fingerprintSha256);
+    authorities = before;
   });
 
   it('is healthy as long as it answers', async () => {

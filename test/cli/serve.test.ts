@@ -7,6 +7,7 @@ import { describeStart, runServe } from '../../src/cli/serve.js';
 import { type ConfigSource, loadSettings } from '../../src/config/load.js';
 import { ConfigError } from '../../src/errors.js';
 import { createLogger } from '../../src/telemetry/log.js';
+import type { Authority } from '../../src/tls/authority.js';
 import { createFakeIo, type FakeIo } from './fake-io.js';
 
 const ADDRESSES = {
@@ -22,7 +23,12 @@ function app(io: FakeIo, stop: () => Promise<void> = async () => undefined): Run
       done();
     },
   });
-  return { ...ADDRESSES, logger: createLogger({ level: 'info', format: 'json', destination }), stop };
+  return {
+    ...ADDRESSES,
+    nextAuthority: undefined,
+    logger: createLogger({ level: 'info', format: 'json', destination }),
+    stop,
+  };
 }
 
 function load(flags: ConfigSource['flags'], isTerminal = false): ReturnType<typeof loadSettings> {
@@ -38,6 +44,12 @@ describe('cli/serve', () => {
     assert.match(text, /^ {2}SHA-256 {2}AA:BB$/m);
     assert.match(text, /^ {2}export HTTPS_PROXY=http:\/\/127\.0\.0\.1:3128$/m);
     assert.match(text, /^ {2}curl -fO http:\/\/127\.0\.0\.1:3128\/ca\.crt$/m);
+  });
+
+  it('names the coming CA during a rotation, and when it signs', async () => {
+    const authority = { fingerprintSha256: 'CC:DD' } as Authority;
+    const text = describeStart({ ...app(createFakeIo()), nextAuthority: { authority, switchAt: 0 } });
+    assert.match(text, /^ {2}SHA-256 {5}AA:BB\n {2}next CA {5}CC:DD\n {2}signs from {2}1970-01-01T00:00:00\.000Z$/m);
   });
 
   it('names this machine where it listens on all addresses, and says that admin is off', () => {
