@@ -1,0 +1,206 @@
+import type { Digest } from '../../src/oci/digest.js';
+import { type Content, contentOf } from './pool.js';
+
+/** The two clocks that the rule is about: grants go by the first, what is stored goes by the second. */
+export interface ModelClock {
+  monotonicMs: number;
+  wallMs: number;
+}
+
+export interface RuleTimes {
+  readonly grantTtlMs: number;
+  readonly publicTtlMs: number;
+  readonly linkMaxAgeMs: number;
+}
+
+/** What one registry told one credential, as the world saw it pass. */
+interface Told {
+  /** Digest of a yes, and when and in which step it was said. */
+  readonly yes: Map<Digest, { readonly at: number; readonly step: number }>;
+  /** Digest of the last 404, and when. */
+  readonly gone: Map<Digest, number>;
+  /** The last yes other than a delivery: from then on the registry knows the credential here. */
+  knownAt: number;
+  /** The step of that yes. */
+  knownIn: number;
+}
+
+/**
+ * The access rule once more, written from what passed on the wire alone: who was told what, when, and what was
+ * delivered. It knows nothing of grants, links and flights, and where two answers cross it takes the milder reading.
+ */
+export class Oracle {
+  readonly #clock: ModelClock;
+  readonly #times: RuleTimes;
+  readonly #told = new Map<string, Told>();
+  /** Scope and digest, with the wall time of the last delivery or yes. */
+  readonly #delivered = new Map<string, number>();
+  /** Scope and digest, with the wall times at which a stranger was shown it. */
+  readonly #public = new Map<string, number[]>();
+  /** Scope and digest, with the wall time at which a stranger was last refused it. */
+  readonly #hidden = new Map<string, number>();
+  readonly #scopes = new Set<string>();
+  /** Pieces that registries sent for a credential's own request during this step. */
+  readonly #passing = new Set<string>();
+  #later: (() => void)[] = [];
+  #crowded = false;
+  #sequence = 0;
+  #step = 0;
+
+  constructor(clock: ModelClock, times: RuleTimes) {
+    this.#clock = clock;
+    this.#times = times;
+  }
+
+  /** A step begins. With several requests at once, what takes away counts only when all are over. */
+  begin(requests: number): void {
+    this.#crowded = requests > 1;
+    this.#step += 1;
+    this.#passing.clear();
+  }
+
+  finish(): void {
+    for (const take of this.#later.splice(0)) take();
+  }
+
+  /** The registry said yes to a credential for content of the right length. */
+  yes(scope: string, credential: string, digest: Digest): void {
+    const told = this.#toldTo(scope, credential);
+    told.yes.set(digest, { at: this.#clock.monotonicMs, step: this.#step });
+    told.gone.delete(digest);
+    told.knownAt = this.#clock.monotonicMs;
+    told.knownIn = this.#step;
+    this.#confirm(scope, digest);
+  }
+
+  /** The registry sent all bytes to a credential. That is a yes, too. */
+  delivered(scope: string, credential: string, content: Content): void {
+    this.#scopes.add(scope);
+    const told = this.#toldTo(scope, credential);
+    told.yes.set(content.digest, { at: this.#clock.monotonicMs, step: this.#step });
+    told.gone.delete(content.digest);
+    this.#delivered.set(keyOf(scope, content.digest), this.#clock.wallMs);
+    this.#sequence += 1;
+  }
+
+  /** The registry sent a piece of the content for the credential's own request: passing that on is no use of the store. */
+  passed(scope: string, credential: string, digest: Digest): void {
+    this.yes(scope, credential, digest);
+    this.#passing.add(`${keyOf(scope, digest)} ${credential}`);
+  }
+
+  refused(scope: string, credential: string, digest: Digest | undefined, status: number, counts: boolean): void {
+    const told = this.#toldTo(scope, credential);
+    if ((status === 401 || status === 403) && counts) {
+      this.#take(() => {
+        const crossed = (step: number) => this.#crowded && step === this.#step;
+        for (const [digest, { step }] of told.yes) if (!crossed(step)) told.yes.delete(digest);
+        if (!crossed(told.knownIn)) told.knownAt = Number.NEGATIVE_INFINITY;
+      });
+    }
+    if (status !== 404 || digest === undefined) return;
+    // A yes that crossed the 404 may have come after it.
+    const known = this.#isFresh(told.knownAt) && !(this.#crowded && told.knownIn === this.#step);
+    const at = this.#sequence;
+    this.#take(() => {
+      if (!this.#crowded || told.yes.get(digest)?.step !== this.#step) told.yes.delete(digest);
+      told.gone.set(digest, this.#clock.monotonicMs);
+      // A delivery that crossed the 404 may count after it.
+      if (known && at === this.#sequence) this.#delivered.delete(keyOf(scope, digest));
+    });
+    if (credential === '') this.notShown(scope, digest);
+  }
+
+  /** The proxy itself, without any credential, was shown a manifest. */
+  shown(scope: string, root: Content): void {
+    for (const digest of root.covers) {
+      const times = this.#public.get(keyOf(scope, digest)) ?? [];
+      times.push(this.#clock.wallMs);
+      this.#public.set(keyOf(scope, digest), times);
+    }
+  }
+
+  notShown(scope: string, digest: Digest): void {
+    this.#later.push(() => this.#hidden.set(keyOf(scope, digest), this.#clock.wallMs));
+  }
+
+  removed(scope: string, digest: Digest): void {
+    this.#take(() => {
+      this.#delivered.delete(keyOf(scope, digest));
+      this.#hidden.set(keyOf(scope, digest), this.#clock.wallMs);
+    });
+  }
+
+  /** A restart forgets what anybody was told; what was delivered, and what is public, is written down. */
+  restart(): void {
+    this.#told.clear();
+    this.#hidden.clear();
+  }
+
+  /** Why these bytes must not go to this credential now; undefined where they may. */
+  objection(scope: string, credential: string, content: Content): string | undefined {
+    if (this.#passing.has(`${keyOf(scope, content.digest)} ${credential}`)) return undefined;
+    if (!this.#isAllowed(scope, credential, content.digest)) return 'not allowed';
+    if (!this.#isDelivered(scope, content.digest)) return 'not delivered';
+    this.#confirm(scope, content.digest);
+    return undefined;
+  }
+
+  #isAllowed(scope: string, credential: string, digest: Digest): boolean {
+    if (this.#isPublic(scope, digest)) return true;
+    const told = this.#told.get(`${scope}\n${credential}`);
+    const goneAt = told?.gone.get(digest) ?? Number.NEGATIVE_INFINITY;
+    for (const [root, { at }] of told?.yes ?? []) {
+      if (at >= goneAt && this.#isFresh(at) && contentOf(root)?.covers.has(digest)) return true;
+    }
+    return false;
+  }
+
+  #isDelivered(scope: string, digest: Digest): boolean {
+    if (this.#hasLink(scope, digest)) return true;
+    return [...this.#scopes].some((other) => this.#hasLink(other, digest) && this.#isPublic(other, digest));
+  }
+
+  #hasLink(scope: string, digest: Digest): boolean {
+    const at = this.#delivered.get(keyOf(scope, digest));
+    return at !== undefined && this.#clock.wallMs - at < this.#times.linkMaxAgeMs;
+  }
+
+  #isPublic(scope: string, digest: Digest): boolean {
+    const hiddenAt = this.#hidden.get(keyOf(scope, digest)) ?? Number.NEGATIVE_INFINITY;
+    const times = (this.#public.get(keyOf(scope, digest)) ?? []).filter((at) => at >= hiddenAt);
+    const ages = times.map((at) => this.#clock.wallMs - at);
+    return ages.some((ageMs) => ageMs >= 0 && ageMs < this.#times.publicTtlMs);
+  }
+
+  #isFresh(at: number): boolean {
+    return this.#clock.monotonicMs - at < this.#times.grantTtlMs;
+  }
+
+  #confirm(scope: string, digest: Digest): void {
+    const at = this.#delivered.get(keyOf(scope, digest));
+    if (at === undefined || !this.#hasLink(scope, digest)) return;
+    this.#delivered.set(keyOf(scope, digest), Math.max(at, this.#clock.wallMs));
+  }
+
+  #take(change: () => void): void {
+    if (this.#crowded) this.#later.push(change);
+    else change();
+  }
+
+  #toldTo(scope: string, credential: string): Told {
+    const key = `${scope}\n${credential}`;
+    const told = this.#told.get(key) ?? {
+      yes: new Map(),
+      gone: new Map(),
+      knownAt: Number.NEGATIVE_INFINITY,
+      knownIn: 0,
+    };
+    this.#told.set(key, told);
+    return told;
+  }
+}
+
+function keyOf(scope: string, digest: Digest): string {
+  return `${scope} ${digest}`;
+}
