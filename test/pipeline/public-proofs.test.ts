@@ -90,6 +90,19 @@ describe('pipeline/public-proofs', () => {
     assert.equal(asked.length, 2);
   });
 
+  it('asks as soon as a proof has ended that stood at the last offer', async () => {
+    const { proofs, proven, asked, turn } = harness();
+    proven.add(candidate('1').digest);
+    proofs.offer(candidate('1'));
+    await proofs.idle();
+    proven.delete(candidate('1').digest);
+    proofs.offer(candidate('1'));
+    await turn();
+    assert.equal(asked.length, 1);
+    asked[0]?.answer('public');
+    await proofs.idle();
+  });
+
   it('asks nothing after it was closed', async () => {
     const { proofs, asked, turn } = harness();
     await proofs.close();

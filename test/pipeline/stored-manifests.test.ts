@@ -44,4 +44,35 @@ describe('pipeline/stored-manifests', () => {
     manifests.add(digestOfBytes(bytes), bytes, TYPE);
     assert.equal((await manifests.read(digestOfBytes(bytes)))?.mediaType, TYPE);
   });
+
+  it('tells how long the manifest is that was read', async () => {
+    const manifests = createStoredManifests(createMemoryStore());
+    const bytes = manifestBytes();
+    assert.equal(manifests.add(digestOfBytes(bytes), bytes, TYPE)?.sizeBytes, bytes.length);
+    assert.equal((await manifests.read(digestOfBytes(bytes)))?.sizeBytes, bytes.length);
+  });
+
+  it('gives nothing where the disk fails: that costs a question to the registry, and no pull', async () => {
+    const failing = async () => {
+      throw new Error('no disk');
+    };
+    const store = createMemoryStore();
+    const bytes = manifestBytes();
+    await store.put(digestOfBytes(bytes), bytes, TYPE);
+    assert.equal(await createStoredManifests({ ...store, lookup: failing }).read(digestOfBytes(bytes)), undefined);
+    assert.equal(await createStoredManifests({ ...store, readAll: failing }).read(digestOfBytes(bytes)), undefined);
+  });
+
+  it('forgets manifests that list much before they fill the memory', async () => {
+    const manifests = createStoredManifests(createMemoryStore());
+    const descriptor = { digest: layer, size: 3, mediaType: 'application/x' };
+    const layers = Array.from({ length: 25_000 }, () => descriptor);
+    const listed = Array.from({ length: 9 }, (_, i) => manifestBytes({ layers, annotations: { i: `${i}` } }));
+    for (const bytes of listed) assert.ok(manifests.add(digestOfBytes(bytes), bytes, TYPE));
+    const read = await Promise.all(listed.map((bytes) => manifests.read(digestOfBytes(bytes))));
+    assert.deepEqual(
+      read.map((manifest) => manifest !== undefined),
+      [false, false, true, true, true, true, true, true, true],
+    );
+  });
 });
