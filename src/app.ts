@@ -56,6 +56,9 @@ export interface RunningApp {
   stop(): Promise<void>;
 }
 
+/** Memory for manifests and image configurations that are asked for often. */
+const HOT_BYTES = 32 * 1024 * 1024;
+
 /** How many parts are closed in turn; each is told once. */
 type Closer = () => Promise<void>;
 
@@ -98,7 +101,12 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     logger.warn({ host }, 'Certificates are not checked here (insecure in the configuration)');
 
   const pool = createBufferPool();
-  const cache = await openCache({ directory: config.dataDir, events: storeEvents(logger, metrics), pool });
+  const cache = await openCache({
+    directory: config.dataDir,
+    events: storeEvents(logger, metrics),
+    pool,
+    hotBytes: HOT_BYTES,
+  });
   closers.push(() => cache.close());
   const viaId = await readInstallationId(config.dataDir);
 

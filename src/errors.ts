@@ -17,6 +17,7 @@ const FAULTS = {
   misdirected: { source: 'downstream', status: 421 },
   'headers-too-large': { source: 'downstream', status: 431 },
   loop: { source: 'downstream', status: 508 },
+  overloaded: { source: 'downstream', status: 503 },
   'client-gone': { source: 'downstream', status: 499 },
   'client-stalled': { source: 'downstream', status: 408 },
   'client-tls': { source: 'downstream', status: 400 },

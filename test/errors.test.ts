@@ -20,6 +20,7 @@ describe('errors', () => {
     ['misdirected', 'downstream', 421],
     ['headers-too-large', 'downstream', 431],
     ['loop', 'downstream', 508],
+    ['overloaded', 'downstream', 503],
     ['upstream-timeout', 'upstream', 504],
     ['upstream-tls', 'upstream', 502],
     ['digest-mismatch', 'upstream', 502],

@@ -25,6 +25,8 @@ export interface FillRequest {
   readonly digest: Digest;
   readonly mediaType: string | undefined;
   readonly open: FillOpener;
+  /** The address of the client that asks, for which flights are counted. */
+  readonly client?: string;
   /**
    * Called when the bytes are verified, and either stored (with an entry) or not, before the flight leaves the table.
    * A rejection is reported as a fault and changes nothing.

@@ -13,7 +13,7 @@ export interface Flights {
   /**
    * The running flight of this key, or a new one that starts at once. `leader` is true for the one whose request
    * started it. Never gives a flight that has failed or that could not serve a newcomer from the first byte.
-   * Throws `shutting-down` after `close`.
+   * Throws `shutting-down` after `close`, and `overloaded` where a new one would be one too many.
    */
   join(request: FillRequest): { readonly flight: Flight; readonly leader: boolean };
   /** The flight that a newcomer would join. */
@@ -31,13 +31,20 @@ export interface FlightsOptions {
   /** Told of each fault of the disk or of a caller's `onVerified`; no client sees them. */
   readonly onFault?: (error: ProxyError) => void;
   readonly limits?: Partial<FlightLimits>;
+  /** How many flights there may be at once: started by one client, and in all. */
+  readonly places?: FlightPlaces;
+}
+
+export interface FlightPlaces {
+  readonly perClient: number;
+  readonly total: number;
 }
 
 /** Makes an empty table of flights. */
 export function createFlights(options: FlightsOptions): Flights {
   const limits = { ...FLIGHT_LIMITS, ...options.limits };
   const table = new Map<string, Fill>();
-  const fills = new Set<Fill>();
+  const fills = new Map<Fill, string>();
   let closing: ProxyError | undefined;
 
   const context: FillContext = {
@@ -55,10 +62,18 @@ export function createFlights(options: FlightsOptions): Flights {
     },
   };
 
+  /** Flights go on when their clients leave, and so they are what has to be counted. */
+  function checkPlaces(places: FlightPlaces, client: string): void {
+    const own = [...fills.values()].filter((starter) => starter === client).length;
+    if (fills.size < places.total && own < places.perClient) return;
+    throw new ProxyError('overloaded', 'Too many downloads are under way; try again in a moment.');
+  }
+
   function start(request: FillRequest): Fill {
+    if (options.places) checkPlaces(options.places, request.client ?? '');
     const fill = new Fill(request, context);
     table.set(request.key, fill);
-    fills.add(fill);
+    fills.set(fill, request.client ?? '');
     return fill;
   }
 
@@ -77,7 +92,7 @@ export function createFlights(options: FlightsOptions): Flights {
     async close() {
       closing ??= new ProxyError('shutting-down', 'the proxy is shutting down');
       const error = closing;
-      await Promise.all([...fills].map((fill) => fill.close(error)));
+      await Promise.all([...fills.keys()].map((fill) => fill.close(error)));
     },
   };
 }

@@ -3,7 +3,9 @@ export type OptionKind =
   | 'listen'
   | 'listen-or-off'
   | 'path'
+  | 'optional-path'
   | 'paths'
+  | 'count'
   | 'intercept'
   | 'host-patterns'
   | 'ports'
@@ -103,6 +105,34 @@ export const OPTIONS = [
     help: 'addresses that may use the proxy',
   },
   {
+    name: 'proxy-auth',
+    kind: 'optional-path',
+    metavar: 'FILE',
+    default: '',
+    help: 'htpasswd file (bcrypt); clients must give one of its users and passwords to the proxy',
+  },
+  {
+    name: 'max-client-connections',
+    kind: 'count',
+    metavar: 'N',
+    default: '256',
+    help: 'connections that one client address may have; more where many clients share one address',
+  },
+  {
+    name: 'max-connections',
+    kind: 'count',
+    metavar: 'N',
+    default: '4096',
+    help: 'connections that all clients together may have',
+  },
+  {
+    name: 'admin-hosts',
+    kind: 'host-patterns',
+    metavar: 'LIST',
+    default: '',
+    help: 'names under which the admin API may be addressed, besides IP addresses and `localhost`',
+  },
+  {
     name: 'egress-allow',
     kind: 'ranges',
     metavar: 'CIDRS',
@@ -194,7 +224,7 @@ const LIST_KINDS: ReadonlySet<OptionKind> = new Set([
   'permitted-names',
   'paths',
 ]);
-const PATH_KINDS: ReadonlySet<OptionKind> = new Set(['path', 'paths']);
+const PATH_KINDS: ReadonlySet<OptionKind> = new Set(['path', 'optional-path', 'paths']);
 
 /** True where the option takes several values: separated by commas, by repeating the flag, or as a YAML sequence. */
 export function isList(name: OptionName): boolean {

@@ -5,7 +5,7 @@ import { canonicalPermittedName } from '../net/permitted-names.js';
 import type { Config } from './config.js';
 import { OPTION_NAMES, type OptionName } from './option-table.js';
 import { didYouMean } from './suggest.js';
-import { parseDuration, parseListen, parsePort } from './units.js';
+import { parseCount, parseDuration, parseListen, parsePort } from './units.js';
 
 /** An option's value before it is read: one text, or several for a list. */
 export type OptionText = string | readonly string[];
@@ -21,9 +21,11 @@ const INTERCEPT_WORDS = ['auto', 'all', 'none'];
 const listen = z.string().transform(reading(parseListen));
 const listenOrOff = z.string().transform(reading((text) => (text === 'off' ? undefined : parseListen(text))));
 const path = z.string().min(1, 'a path is needed.');
+const optionalPath = z.string().transform((text) => (text === '' ? undefined : text));
 const hostPatterns = z.array(z.string().transform(reading(checkPattern)));
 const ranges = z.array(z.string().transform(reading(checkRange)));
 const duration = z.string().transform(reading(parseDuration));
+const count = z.string().transform(reading(parseCount));
 const portOf = z.string().transform(reading(parsePort));
 
 const SCHEMA = z.strictObject({
@@ -37,6 +39,10 @@ const SCHEMA = z.strictObject({
   deny: hostPatterns,
   'connect-ports': z.array(portOf),
   'allow-clients': ranges,
+  'proxy-auth': optionalPath,
+  'max-client-connections': count,
+  'max-connections': count,
+  'admin-hosts': hostPatterns,
   'egress-allow': ranges,
   'egress-deny': ranges,
   'upstream-ca': z.array(path),
@@ -74,6 +80,10 @@ export function readOptions(
       deny: options.deny,
       connectPorts: options['connect-ports'],
       allowClients: options['allow-clients'],
+      proxyAuth: options['proxy-auth'],
+      maxClientConnections: options['max-client-connections'],
+      maxConnections: options['max-connections'],
+      adminHosts: options['admin-hosts'],
       egressAllow: options['egress-allow'],
       egressDeny: options['egress-deny'],
       upstreamCa: options['upstream-ca'],

@@ -76,6 +76,15 @@ export function parseListen(text: string): ListenAddress {
   }
 }
 
+/** Reads a whole number from 1 to a million. @throws Error with one sentence for the user */
+export function parseCount(text: string): number {
+  const count = /^[1-9]\d{0,6}$/.test(text) ? Number(text) : 0;
+  if (count < 1 || count > 1_000_000) {
+    throw new Error(`${JSON.stringify(text)} is not a count; write a whole number from 1 to 1000000.`);
+  }
+  return count;
+}
+
 /** Reads a port of TCP. @throws Error with one sentence for the user */
 export function parsePort(text: string): number {
   const port = /^[1-9]\d{0,4}$/.test(text) ? Number(text) : 0;

@@ -47,6 +47,8 @@ export interface Exchange {
   readonly id: string;
   /** The client's socket address, without port. */
   readonly client: string;
+  /** The name that the client proved to this proxy by a password; undefined where none was asked for. */
+  readonly user?: string | undefined;
   readonly target: Target;
   readonly request: ExchangeRequest;
   readonly reply: Reply;

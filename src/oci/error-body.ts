@@ -22,6 +22,9 @@ const CODES: Readonly<Record<number, string>> = {
   500: 'UNKNOWN',
 };
 
+/** When to come back where there was too much to do (RFC 9110 section 10.2.3). */
+const RETRY_AFTER_S = '5';
+
 const MAX_MESSAGE_LENGTH = 2048;
 
 /**
@@ -36,5 +39,6 @@ export function errorBody(status: number, message: string, requestId: string, co
     detail: { requestId },
   };
   const body = Buffer.from(`${JSON.stringify({ errors: [error] })}\n`);
-  return { headers: ['Content-Type', 'application/json', 'Content-Length', String(body.length)], body };
+  const headers = ['Content-Type', 'application/json', 'Content-Length', String(body.length)];
+  return { headers: status === 503 ? [...headers, 'Retry-After', RETRY_AFTER_S] : headers, body };
 }

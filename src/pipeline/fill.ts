@@ -43,6 +43,7 @@ export async function fill(
     const { flight, leader } = visit.context.flights.join({
       key: `${visit.scope} ${digest}`,
       digest,
+      client: visit.exchange.client,
       mediaType: undefined,
       open: (signal) => openFill(visit, digest, signal),
       onVerified: async (_sizeBytes, entry) => {

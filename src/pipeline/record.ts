@@ -17,6 +17,7 @@ export function record(context: Pick<PipelineContext, 'logger' | 'metrics'>, exc
     {
       id: exchange.id,
       client: exchange.client,
+      user: exchange.user,
       registry: trace.registry,
       repository: trace.repository,
       reference: trace.reference,

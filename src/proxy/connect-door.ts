@@ -3,8 +3,11 @@ import type { Socket } from 'node:net';
 import { asProxyError, ProxyError } from '../errors.js';
 import { type Authority, parseAuthority } from '../net/authority.js';
 import { dial } from '../net/dial.js';
-import { admitClient, clientAddress } from './admission.js';
-import type { DoorOptions, Engine, Passage } from './contract.js';
+import { createQuota } from '../net/quota.js';
+import { createTokenBuckets } from '../net/token-buckets.js';
+import { clientAddress } from './admission.js';
+import type { DoorOptions, Engine, Passage, Visitor } from './contract.js';
+import type { Gate } from './gate.js';
 import { refusalOf, writeRefusal } from './refusal.js';
 import { takeOverTls } from './tls-handover.js';
 import { openTunnel, type Tunnel } from './tunnel.js';
@@ -26,10 +29,17 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 const TUNNEL_IDLE_TIMEOUT_MS = 15 * 60_000;
 const MAX_HOSTS_SEEN = 10_000;
 
-export function createConnectDoor(options: DoorOptions, engine: () => Engine, newId: () => string): ConnectDoor {
+export function createConnectDoor(
+  options: DoorOptions,
+  gate: Gate,
+  engine: () => Engine,
+  newId: () => string,
+): ConnectDoor {
   const tunnels = new Set<Tunnel>();
   const hostsSeen = new Set<string>();
   const closing = new AbortController();
+  const handshakes = createQuota(options.limits.handshakes);
+  const mints = createTokenBuckets(options.limits.mints);
   const events = options.events ?? {};
 
   async function judge(authority: Authority): Promise<Verdict> {
@@ -39,7 +49,7 @@ export function createConnectDoor(options: DoorOptions, engine: () => Engine, ne
     return decideConnect(authority, options.policy, known);
   }
 
-  async function tunnel({ host, port }: Authority, socket: Socket, head: Buffer): Promise<void> {
+  async function tunnel({ host, port }: Authority, socket: Socket, head: Buffer, by: Visitor): Promise<void> {
     const upstream = await dial({
       host,
       port,
@@ -57,20 +67,28 @@ export function createConnectDoor(options: DoorOptions, engine: () => Engine, ne
     events.onTunnelOpen?.(host, port);
     const bytes = await opened.closed;
     tunnels.delete(opened);
-    events.onTunnelClose?.(host, port, bytes);
+    events.onTunnelClose?.(host, port, bytes, by);
   }
 
-  async function intercept({ host, port }: Authority, socket: Socket, head: Buffer, why: string): Promise<void> {
-    const client = clientAddress(socket);
+  async function intercept({ host, port }: Authority, socket: Socket, head: Buffer, by: Visitor): Promise<void> {
     // Before the 200, so that a certificate that cannot be made is told and not guessed.
     const secureContext = options.leaves.contextFor(host);
-    noteFirst(host, port, why);
     socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
     if (head.length > 0) socket.unshift(head);
     const timeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
     const handover = await takeOverTls(socket, { host, secureContext, timeoutMs });
-    if (handover.socket === undefined) events.onClientTlsError?.(host, handover.fault, client);
-    else engine().adopt(handover.socket, socket, { target: { scheme: 'https', host, port }, client });
+    if (handover.socket === undefined) events.onClientTlsError?.(host, handover.fault, by.client);
+    else engine().adopt(handover.socket, socket, { target: { scheme: 'https', host, port }, ...by });
+  }
+
+  /** Gives the function to call when the handshake is over. @throws ProxyError `overloaded` */
+  function handshakeBegins(host: string, client: string): () => void {
+    if (!options.leaves.holds(host) && !mints.take(client)) {
+      throw new ProxyError('overloaded', `${client} asks for certificates of too many hosts; try again in a moment.`);
+    }
+    const over = handshakes.take(client);
+    if (over === undefined) throw new ProxyError('overloaded', 'Too many TLS handshakes are in progress.');
+    return over;
   }
 
   function noteFirst(host: string, port: number, why: string): void {
@@ -81,14 +99,18 @@ export function createConnectDoor(options: DoorOptions, engine: () => Engine, ne
   }
 
   async function answer(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
-    admitClient(clientAddress(socket), options.allowClients);
+    const client = clientAddress(socket);
+    const by = { client, user: await gate.authenticate(client, socket, request.rawHeaders) };
     const authority = parseAuthority(request.url ?? '');
     const verdict = await judge(authority);
     if (verdict.kind === 'refuse') throw new ProxyError('denied', verdict.message);
     if (authority.isAddress) options.guard.check(authority.host, authority.port);
     if (socket.destroyed) return;
-    if (verdict.kind === 'intercept') await intercept(authority, socket, head, verdict.reason);
-    else await tunnel(authority, socket, head);
+    if (verdict.kind === 'tunnel') return tunnel(authority, socket, head, by);
+    if (verdict.kind !== 'intercept') return undefined;
+    const over = handshakeBegins(authority.host, client);
+    noteFirst(authority.host, authority.port, verdict.reason);
+    return intercept(authority, socket, head, by).finally(over);
   }
 
   return {

@@ -6,6 +6,9 @@ import type { FaultCode } from '../errors.js';
 import type { Exchange, RawHeaders, Target } from '../http/exchange.js';
 import type { Ranges } from '../net/address-ranges.js';
 import type { EgressGuard } from '../net/egress-guard.js';
+import type { QuotaLimits } from '../net/quota.js';
+import type { BucketLimits } from '../net/token-buckets.js';
+import type { ProxyAuth } from './proxy-auth.js';
 import type { RegistryProbe } from './registry-probe.js';
 import type { ClientTlsFault } from './tls-handover.js';
 import type { TunnelBytes } from './tunnel.js';
@@ -16,10 +19,14 @@ export interface Passage {
   readonly target: Target;
   /** The client's socket address, without port. */
   readonly client: string;
+  /** The name that the client proved by its password; undefined where none was asked for. */
+  readonly user?: string | undefined;
 }
 
 /** What the HTTP machinery reports. `passage` is undefined on the proxy's own port. */
 export interface EngineEvents {
+  /** A new connection to the proxy's own port, before anything was read from it. */
+  connection(socket: Socket): void;
   /** A CONNECT. Nothing has been answered; the socket belongs to the receiver. */
   connect(request: IncomingMessage, socket: Socket, head: Buffer, passage: Passage | undefined): void;
   /** A request whose head has been parsed and not been judged. The receiver answers. */
@@ -59,10 +66,27 @@ export interface Engine {
 /** Builds an engine; nothing happens before `listen`. */
 export type CreateEngine = (options: EngineOptions, events: EngineEvents) => Engine;
 
+/** Who opened a tunnel. */
+export type Visitor = Pick<Passage, 'client' | 'user'>;
+
+/** How much the door holds and does for its clients at once. */
+export interface DoorLimits {
+  /** Connections to the proxy's port, tunnels included. */
+  readonly connections: QuotaLimits;
+  /** Connections beyond that, and from strangers, which are kept open only to be told so. */
+  readonly turnedAway: QuotaLimits;
+  /** TLS handshakes in progress. */
+  readonly handshakes: QuotaLimits;
+  /** Requests that are being answered. */
+  readonly exchanges: QuotaLimits;
+  /** Certificates made for hosts that have none yet. */
+  readonly mints: BucketLimits;
+}
+
 /** What the door tells to whoever logs and counts. None of these may throw. */
 export interface ProxyEvents {
   onTunnelOpen?(host: string, port: number): void;
-  onTunnelClose?(host: string, port: number, bytes: TunnelBytes): void;
+  onTunnelClose?(host: string, port: number, bytes: TunnelBytes, by: Visitor): void;
   /** Something was refused at the door, before it became an exchange. */
   onRefused?(code: FaultCode, message: string, client: string): void;
   onClientTlsError?(host: string, fault: ClientTlsFault, client: string): void;
@@ -82,10 +106,13 @@ export interface OriginAnswer {
 /** What the door needs from the rest of the proxy. */
 export interface DoorOptions {
   readonly allowClients: Ranges;
+  /** Asks for a user and a password; undefined where nobody has to give one. */
+  readonly proxyAuth?: ProxyAuth | undefined;
+  readonly limits: DoorLimits;
   readonly policy: HostPolicy;
   readonly probe: RegistryProbe;
   readonly guard: EgressGuard;
-  readonly leaves: { contextFor(host: string): SecureContext };
+  readonly leaves: { contextFor(host: string): SecureContext; holds(host: string): boolean };
   /** Answers one exchange. What it throws becomes a 500, or a broken connection once the head is sent. */
   readonly handler: (exchange: Exchange) => Promise<void>;
   /** Opens a connection to an upstream, with TLS where the scheme asks for it, for upgrades. */

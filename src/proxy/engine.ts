@@ -63,7 +63,10 @@ class SealedProxy extends MitmProxy {
     this.httpsServer = inner;
     outer.on('connect', this._onHttpServerConnect.bind(this));
     outer.on('request', this._onHttpServerRequest.bind(this, false));
-    outer.on('connection', (socket) => this.connections.add(socket));
+    outer.on('connection', (socket) => {
+      this.connections.add(socket);
+      this.#events.connection(socket);
+    });
     this.#prepare(outer);
     try {
       await new Promise<void>((resolve, reject) => {

@@ -8,6 +8,7 @@ export interface ExchangeOptions {
   readonly id: string;
   /** The client's socket address, without port. */
   readonly client: string;
+  readonly user?: string | undefined;
   readonly checked: CheckedRequest;
   /** True when the connection is to be closed after this answer. */
   readonly closing: () => boolean;
@@ -31,6 +32,7 @@ export function createExchange(request: IncomingMessage, response: ServerRespons
   return {
     id: options.id,
     client: options.client,
+    user: options.user,
     target: options.checked.target,
     request: {
       method: request.method ?? '',

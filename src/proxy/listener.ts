@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createConnectDoor } from './connect-door.js';
 import type { CreateEngine, DoorOptions, Engine } from './contract.js';
 import { createEngine } from './engine.js';
+import { createGate } from './gate.js';
 import { createRequestDoor } from './request-door.js';
 
 export interface ProxyListenerOptions extends DoorOptions {
@@ -38,8 +39,9 @@ const RESTING_TUNNEL_MS = 1_000;
 export function createProxyListener(options: ProxyListenerOptions): ProxyListener {
   const newId = createIds();
   let closing = false;
-  const connectDoor = createConnectDoor(options, () => engine, newId);
-  const requestDoor = createRequestDoor(options, () => closing, newId);
+  const gate = createGate(options);
+  const connectDoor = createConnectDoor(options, gate, () => engine, newId);
+  const requestDoor = createRequestDoor(options, gate, () => closing, newId);
   const headersTimeoutMs = options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS;
   const build = options.createEngine ?? createEngine;
   const engine: Engine = build(
@@ -50,7 +52,11 @@ export function createProxyListener(options: ProxyListenerOptions): ProxyListene
       keepAliveTimeoutMs: options.keepAliveTimeoutMs ?? KEEP_ALIVE_TIMEOUT_MS,
       checkIntervalMs: Math.min(MAX_CHECK_INTERVAL_MS, headersTimeoutMs),
     },
-    { ...requestDoor, connect: (...args) => connectDoor.connect(...args) },
+    {
+      ...requestDoor,
+      connection: (socket) => gate.connected(socket),
+      connect: (...args) => connectDoor.connect(...args),
+    },
   );
 
   return {

@@ -28,6 +28,12 @@ const CODES: ReadonlyMap<number, string> = new Map([
   [504, 'UNAVAILABLE'],
 ]);
 
+// What a client has to be told beside the words (RFC 9110 sections 10.2.3 and 11.7.1).
+const ADVICE: ReadonlyMap<number, RawHeaders> = new Map([
+  [407, ['Proxy-Authenticate', 'Basic realm="entrepot"']],
+  [503, ['Retry-After', '5']],
+]);
+
 /** The body: error JSON of the distribution spec, with the request id in `detail`. */
 export function refusalBody(refusal: Refusal): Buffer {
   const code = CODES.get(refusal.status) ?? 'UNSUPPORTED';
@@ -41,7 +47,7 @@ export function sendRefusal(request: IncomingMessage, response: ServerResponse, 
   const body = refusalBody(refusal);
   // Bytes of an unwanted body that are already here are read and dropped, so that the close is no reset.
   request.resume();
-  response.writeHead(refusal.status, [...refusalHeaders(body), 'Connection', 'close']);
+  response.writeHead(refusal.status, [...refusalHeaders(refusal, body), 'Connection', 'close']);
   response.end(body);
 }
 
@@ -51,14 +57,15 @@ export function writeRefusal(socket: Duplex, refusal: Refusal): void {
   const body = refusalBody(refusal);
   const reason = STATUS_CODES[refusal.status] ?? 'Refused';
   const lines = [`HTTP/1.1 ${refusal.status} ${reason}`];
-  const headers = [...refusalHeaders(body), 'Date', new Date().toUTCString(), 'Connection', 'close'];
+  const headers = [...refusalHeaders(refusal, body), 'Date', new Date().toUTCString(), 'Connection', 'close'];
   for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`);
   // Nobody waits for the client to close its side: it may never do so.
   socket.end(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), body]), () => socket.destroy());
 }
 
-function refusalHeaders(body: Buffer): RawHeaders {
+function refusalHeaders({ status }: Refusal, body: Buffer): RawHeaders {
   return [
+    ...(ADVICE.get(status) ?? []),
     'Content-Type',
     'application/json',
     'Content-Length',

@@ -2,9 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { asProxyError, ProxyError } from '../errors.js';
 import type { Exchange } from '../http/exchange.js';
-import { admitClient, clientAddress } from './admission.js';
+import { createQuota } from '../net/quota.js';
+import { clientAddress } from './admission.js';
 import { watchRequestBody } from './body-watch.js';
-import type { DoorOptions, EngineEvents, OriginAnswer, Passage } from './contract.js';
+import type { DoorOptions, EngineEvents, OriginAnswer, Passage, Visitor } from './contract.js';
+import type { Gate } from './gate.js';
 import { createExchange } from './http-exchange.js';
 import { refusalOf, sendRefusal, writeRefusal } from './refusal.js';
 import { type CheckedRequest, checkPlainRequest, checkTunnelRequest, type RequestHead } from './request-check.js';
@@ -19,10 +21,12 @@ const HOW_TO_USE =
 /** Answers everything but CONNECT: makes exchanges of requests, passes upgrades, and refuses what is malformed. */
 export function createRequestDoor(
   options: DoorOptions,
+  gate: Gate,
   isClosing: () => boolean,
   newId: () => string,
 ): Pick<EngineEvents, 'request' | 'expectation' | 'upgrade' | 'clientError'> {
   const events = options.events ?? {};
+  const exchanges = createQuota(options.limits.exchanges);
 
   function refused(error: unknown, client: string, id: string) {
     const fault = asProxyError(error);
@@ -30,35 +34,38 @@ export function createRequestDoor(
     return refusalOf(error, id);
   }
 
-  /** What a request on the proxy's own port asks for; undefined where it has been answered. */
-  function checkOwnPort(
-    request: IncomingMessage,
-    response: ServerResponse,
-    client: string,
-  ): CheckedRequest | undefined {
-    admitClient(client, options.allowClients);
+  /** Answers a request on the proxy's own port. What the proxy says of itself is for everybody, password or not. */
+  async function answerOwnPort(request: IncomingMessage, response: ServerResponse, client: string): Promise<void> {
+    gate.admit(client, request.socket);
     const checked = checkPlainRequest(headOf(request));
-    if (checked === undefined) {
-      answerOrigin(request, response, options.origin?.(request.url ?? ''));
-      return undefined;
-    }
+    if (checked === undefined) return answerOrigin(request, response, options.origin?.(request.url ?? ''));
+    const user = await gate.authenticate(client, request.socket, request.rawHeaders);
     const { host, port } = checked.target;
     const refusal = refusePlain({ host, port }, options.policy);
     if (refusal !== undefined) throw new ProxyError('denied', refusal.message);
-    return checked;
+    if (!response.destroyed) exchange(request, response, checked, { client, user });
   }
 
-  function exchange(request: IncomingMessage, response: ServerResponse, checked: CheckedRequest, client: string): void {
+  function exchange(request: IncomingMessage, response: ServerResponse, checked: CheckedRequest, by: Visitor): void {
+    const over = exchanges.take(by.client);
+    if (over === undefined) throw new ProxyError('overloaded', 'Too many requests are being answered.');
+    response.once('close', over);
     const id = newId();
     if (checked.hasBody) {
       watchRequestBody(request, options.bodyIdleTimeoutMs ?? BODY_IDLE_TIMEOUT_MS, () => {
         const fault = new ProxyError('client-stalled', 'The request body stopped coming.');
-        const refusal = refused(fault, client, id);
+        const refusal = refused(fault, by.client, id);
         if (response.headersSent) request.socket.destroy();
         else sendRefusal(request, response, refusal);
       });
     }
-    const made = createExchange(request, response, { id, client, checked, closing: isClosing });
+    const made = createExchange(request, response, {
+      id,
+      client: by.client,
+      user: by.user,
+      checked,
+      closing: isClosing,
+    });
     answer(made, response).catch((error: unknown) => {
       events.onHandlerFault?.(error, id);
       sendRefusal(request, response, refusalOf(error, id));
@@ -68,15 +75,8 @@ export function createRequestDoor(
   return {
     request: (request, response, passage) => {
       const client = passage?.client ?? clientAddress(request.socket);
-      try {
-        const checked =
-          passage === undefined
-            ? checkOwnPort(request, response, client)
-            : checkTunnelRequest(headOf(request), passage.target);
-        if (checked !== undefined) exchange(request, response, checked, client);
-      } catch (error) {
-        sendRefusal(request, response, refused(error, client, newId()));
-      }
+      const answered = passage ? answerInside(request, response, passage) : answerOwnPort(request, response, client);
+      answered.catch((error: unknown) => sendRefusal(request, response, refused(error, client, newId())));
     },
 
     expectation: (request, response) => {
@@ -103,9 +103,15 @@ export function createRequestDoor(
     },
   };
 
+  async function answerInside(request: IncomingMessage, response: ServerResponse, passage: Passage): Promise<void> {
+    exchange(request, response, checkTunnelRequest(headOf(request), passage.target), passage);
+  }
+
   async function answer(made: Exchange, response: ServerResponse): Promise<void> {
     await options.handler(made);
-    if (!response.writableEnded) throw new ProxyError('internal', 'The exchange ended without an answer.');
+    // A broken connection is an answer too: the client left, or must not take a part for the whole.
+    const answered = response.writableEnded || response.destroyed;
+    if (!answered) throw new ProxyError('internal', 'The exchange ended without an answer.');
   }
 
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, passage: Passage): Promise<void> {

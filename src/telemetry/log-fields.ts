@@ -6,6 +6,8 @@ const LOG_FIELDS = {
   /** The exchange's id, as in error bodies. */
   id: 'string',
   client: 'string',
+  /** Who the client is by its password for this proxy; the name only. */
+  user: 'string',
   registry: 'string',
   repository: 'string',
   reference: 'string',
@@ -31,6 +33,8 @@ const LOG_FIELDS = {
   file: 'string',
   listen: 'string',
   adminListen: 'string',
+  /** Address ranges of the configuration. */
+  ranges: 'string',
   fingerprint: 'string',
   signal: 'string',
   count: 'number',

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
-import { parseDuration, parseListen, parsePort, parseSize } from '../../src/config/units.js';
+import { parseCount, parseDuration, parseListen, parsePort, parseSize } from '../../src/config/units.js';
 
 describe('config/units', () => {
+  it('reads counts', () => {
+    assert.equal(parseCount('1'), 1);
+    assert.equal(parseCount('1000000'), 1_000_000);
+    for (const text of ['', '0', '01', '-1', '1.5', '1e3', '1000001', ' 1', 'x']) {
+      assert.throws(() => parseCount(text), /is not a count; write a whole number/, text);
+    }
+  });
+
   const durations: readonly [string, number][] = [
     ['0', 0],
     ['0s', 0],

@@ -12,6 +12,11 @@ describe('oci/error-body', () => {
     assert.equal(headerValue(headers, 'content-length'), String(body.length));
   });
 
+  it('says when to come back where there was too much to do', () => {
+    assert.equal(headerValue(errorBody(503, 'too much', 'r-1').headers, 'retry-after'), '5');
+    assert.equal(headerValue(errorBody(502, 'down', 'r-1').headers, 'retry-after'), undefined);
+  });
+
   it('measures its length in bytes', () => {
     const { headers, body } = errorBody(502, 'café', 'r-1');
     assert.equal(headerValue(headers, 'content-length'), String(body.length));

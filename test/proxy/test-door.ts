@@ -3,6 +3,7 @@ import fs from 'node:fs/promises';
 import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { LIMITS } from '../../src/config/limits.js';
 import type { Exchange } from '../../src/http/exchange.js';
 import { parseRanges } from '../../src/net/address-ranges.js';
 import { createEgressGuard, type EgressGuard } from '../../src/net/egress-guard.js';
@@ -33,6 +34,8 @@ export interface TestDoor {
   readonly told: string[];
   close(): Promise<void>;
 }
+
+export const TEST_LIMITS = { ...LIMITS, connections: { perClient: 256, total: 4_096 } };
 
 /** A promise that is kept when it is told to. */
 export function later(): { promise: Promise<void>; tell: () => void } {
@@ -65,6 +68,7 @@ export async function startDoor(changes: Partial<ProxyListenerOptions> = {}): Pr
     host: '127.0.0.1',
     port: 0,
     allowClients: parseRanges(['127.0.0.0/8']),
+    limits: TEST_LIMITS,
     policy: createHostPolicy({ intercept: ['all'], tunnel: [], deny: [], connectPorts: [443] }),
     probe: { verdictFor: async () => 'unknown', learn: () => undefined, close: () => undefined },
     guard: loopbackGuard(),

@@ -46,7 +46,10 @@ export function createPlainEngine(options: EngineOptions, events: EngineEvents):
     return server;
   }
 
-  outer.on('connection', (socket) => connections.add(socket));
+  outer.on('connection', (socket) => {
+    connections.add(socket);
+    events.connection(socket);
+  });
   inner.on('upgrade', (request, socket, head) => {
     const passage = passages.get(socket);
     if (passage === undefined) {
