@@ -139,9 +139,12 @@ function toJson(record: FactRecord): object {
   return { k: record.kind, i: record.key, v: record.value };
 }
 
-/** JSON has no raw line breaks, so one line holds one record whatever a key is made of. */
+/** Line breaks that JSON leaves as they are, and that some readers of lines (Node 24's readline) stop at. */
+const RAW_LINE_BREAKS = /[\u2028\u2029]/g;
+
+/** One line holds one record whatever a key is made of. */
 function encodeLine(value: object): string {
-  const json = JSON.stringify(value);
+  const json = JSON.stringify(value).replace(RAW_LINE_BREAKS, (found) => `\\u${found.charCodeAt(0).toString(16)}`);
   return `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`;
 }
 
