@@ -95,6 +95,36 @@ describe('upstream/client', () => {
     assert.equal(server.connections, 1);
   });
 
+  it('uses the connection again after a HEAD', async () => {
+    server = await serve((_request, response) => response.writeHead(200, { 'Content-Length': 1000 }).end());
+    for (let i = 0; i < 3; i += 1) {
+      const response = await client.send({ target: server.target(), method: 'HEAD', path: '/', headers: [] });
+      response.discard();
+      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal(server.connections, 1);
+  });
+
+  it('never takes the body of a HEAD, which there is none, for the answer to the next request', async () => {
+    const poison = 'HTTP/1.1 200 OK\r\nX-Poisoned: yes\r\nContent-Length: 0\r\n\r\n';
+    server = await serve((request, response) => {
+      if (request.method === 'HEAD') {
+        request.socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${poison.length}\r\n\r\n${poison}`);
+        return;
+      }
+      response.end('clean');
+    });
+    const ask = async (method: string) => client.send({ target: server.target(), method, path: '/', headers: [] });
+    for (let round = 0; round < 20; round += 1) {
+      const answers = await Promise.all([ask('HEAD'), ask('GET'), ask('HEAD'), ask('GET')]);
+      for (const answer of [...answers, await ask('GET')]) {
+        assert.ok(!answer.headers.includes('X-Poisoned'));
+        answer.discard();
+      }
+    }
+  });
+
   it('closes the connection of a long body that nobody wanted', async () => {
     let closed: Promise<unknown> | undefined;
     server = await serve((request, response) => {
