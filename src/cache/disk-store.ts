@@ -11,6 +11,7 @@ import type { DataFolder } from './data-folder.js';
 import { Entries } from './entries.js';
 import type { FaultBoard } from './fault-board.js';
 import { discardFile, errorCode, type FileSystem, nodeFileSystem, storeFault } from './file-system.js';
+import { createHotContent, HOT_CONTENT_BYTES } from './hot-content.js';
 import { createKeyedQueue } from './keyed-queue.js';
 import { readWhole } from './read-whole.js';
 import { walkContent } from './rebuild.js';
@@ -23,6 +24,8 @@ export interface DiskStoreOptions {
   readonly faults: FaultBoard;
   readonly events: StoreEvents;
   readonly pool?: BufferPool;
+  /** Memory for small contents; none by default. */
+  readonly hotBytes?: number;
   readonly files?: FileSystem;
   /** Milliseconds of a clock that never goes back. */
   readonly now?: () => number;
@@ -40,6 +43,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
   const { directory } = folder;
   const entries = new Entries(index);
   const turns = createKeyedQueue();
+  const hot = options.hotBytes === undefined ? undefined : createHotContent(options.hotBytes);
   let closed = false;
   const contents = createContentFiles({
     files,
@@ -70,12 +74,19 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
   async function open(digest: Digest): Promise<BodyReader | undefined> {
     const entry = await lookup(digest);
     if (entry === undefined) return undefined;
+    const kept = hot?.open(digest);
+    if (kept !== undefined) return kept;
     try {
       const reader = await contents.open(entry);
       faults.clear('reading');
+      if (hot !== undefined && reader !== undefined && entry.sizeBytes <= HOT_CONTENT_BYTES) {
+        return hot.keep(digest, await readAndClose(reader));
+      }
       if (reader === undefined) await turns.run(digest, () => forgetMissing(digest));
       return reader;
     } catch (error) {
+      // Damaged content is in quarantine by now, and nothing of it has left.
+      if (isDamage(error)) return undefined;
       const fault = storeFault('open stored content', error);
       faults.report('reading', fault);
       throw fault;
@@ -97,13 +108,11 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     const reader = await open(digest);
     if (reader === undefined) return undefined;
     try {
-      return await readWhole(reader);
+      return await readAndClose(reader);
     } catch (error) {
       // No byte has left, and the content is in quarantine by now.
-      if (error instanceof ProxyError && error.code === 'content-damaged') return undefined;
+      if (isDamage(error)) return undefined;
       throw error;
-    } finally {
-      reader.close();
     }
   }
 
@@ -170,9 +179,14 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
         if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENOTDIR') throw failed('remove content', error);
       });
       await discardFile(files, sumsPath(directory, digest));
-      contents.forget(digest);
+      forgetContent(digest);
       await entries.forget(digest);
     });
+  }
+
+  function forgetContent(digest: Digest): void {
+    contents.forget(digest);
+    hot?.drop(digest);
   }
 
   function quarantine(digest: Digest, ino: number, reason: string): Promise<void> {
@@ -185,7 +199,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
         events.quarantined(digest, reason);
       }
       await discardFile(files, sumsPath(directory, digest));
-      contents.forget(digest);
+      forgetContent(digest);
       await entries.forget(digest);
     });
   }
@@ -224,4 +238,16 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
       await turns.idle();
     },
   };
+}
+
+async function readAndClose(reader: BodyReader): Promise<Buffer> {
+  try {
+    return await readWhole(reader);
+  } finally {
+    reader.close();
+  }
+}
+
+function isDamage(error: unknown): boolean {
+  return error instanceof ProxyError && error.code === 'content-damaged';
 }

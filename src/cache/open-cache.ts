@@ -17,6 +17,8 @@ export interface CacheOptions {
   readonly events: StoreEvents;
   /** Shared with whatever else lends memory to bodies. */
   readonly pool?: BufferPool;
+  /** Memory for small contents; none by default. */
+  readonly hotBytes?: number;
   readonly files?: FileSystem;
 }
 

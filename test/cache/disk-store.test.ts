@@ -169,4 +169,28 @@ describe('cache/disk-store', () => {
     await fs.rm(folder.directory, { recursive: true });
     assert.deepEqual(await cache.store.lookup(digest), entry);
   });
+
+  it('gives small content that was asked for before without the disk, and nothing of it once it is removed', async () => {
+    const small = Buffer.from('a manifest');
+    const smallDigest = digestOfBytes(small);
+    const { store } = await folder.open({ hotBytes: 100_000 });
+    await store.put(smallDigest, small, 'x/y');
+    assert.deepEqual(await readFrom(store, smallDigest, 0), small);
+    const path = contentPath(folder.directory, smallDigest);
+    await fs.rename(path, `${path}.away`);
+    assert.deepEqual(await readFrom(store, smallDigest, 0), small);
+    await store.remove(smallDigest);
+    assert.equal(await store.open(smallDigest), undefined);
+  });
+
+  it('quarantines small content that was damaged before it was asked for', async () => {
+    const small = Buffer.from('a manifest');
+    const smallDigest = digestOfBytes(small);
+    const { store } = await folder.open({ hotBytes: 100_000 });
+    await store.put(smallDigest, small, 'x/y');
+    await fs.writeFile(contentPath(folder.directory, smallDigest), 'A manifest');
+    assert.equal(await store.open(smallDigest), undefined);
+    assert.equal((await quarantine()).length, 1);
+    assert.equal(store.fault, undefined);
+  });
 });
