@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { COMMANDS } from '../src/cli/run.js';
 import { renderOptionTable } from '../src/config/option-docs.js';
 import { PACKAGE_ROOT } from '../src/config/paths.js';
 
@@ -14,7 +15,7 @@ describe('readme', () => {
   });
 
   it('names no option that there is none of', () => {
-    const known = new Set([...expectedFlags(), 'help', 'json', 'build', 'options']);
+    const known = new Set([...expectedFlags(), ...commandFlags(), 'help', 'json', 'build', 'options']);
     const named = [...README.matchAll(/(?<=[\s`(])--([a-z][a-z-]*)/g)].map(([, name]) => name ?? '');
     assert.deepEqual(
       named.filter((name) => !known.has(name)),
@@ -32,4 +33,9 @@ describe('readme', () => {
 
 function expectedFlags(): readonly string[] {
   return [...renderOptionTable().matchAll(/^\| `--([a-z-]+) /gm)].map(([, name]) => name ?? '');
+}
+
+/** Flags that only one command takes. */
+function commandFlags(): readonly string[] {
+  return COMMANDS.flatMap(({ flags = [] }) => flags.map(({ name }) => name));
 }

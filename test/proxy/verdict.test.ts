@@ -13,6 +13,7 @@ describe('proxy/verdict', () => {
     tunnel: ['forge.corp.example', 'ghcr.io'],
     deny: ['*.evil.corp.example'],
   });
+  const constrained = { ...mixed, permits: (host: string) => host.endsWith('.example') };
   const table: [name: string, actual: unknown, expected: unknown][] = [
     [
       'a well-known registry',
@@ -34,6 +35,21 @@ describe('proxy/verdict', () => {
       '--tunnel over a well-known name',
       decideConnect(at('ghcr.io'), mixed, 'registry'),
       { kind: 'tunnel', reason: 'named' },
+    ],
+    [
+      'a well-known registry that the CA may not have a certificate for',
+      decideConnect(at('quay.io'), constrained, 'registry'),
+      { kind: 'tunnel', reason: 'not-permitted' },
+    ],
+    [
+      'a named host that the CA may have a certificate for',
+      decideConnect(at('a.corp.example'), constrained, undefined),
+      { kind: 'intercept', reason: 'named' },
+    ],
+    [
+      '--deny over what the CA may not',
+      decideConnect(at('a.evil.corp.example'), { ...mixed, permits: () => false }, undefined),
+      { kind: 'refuse', reason: 'denied', message: 'a.evil.corp.example is closed by --deny.' },
     ],
     ['an unknown host', decideConnect(at('x.test'), mixed, undefined), { kind: 'ask' }],
     ['a host that said yes', decideConnect(at('x.test'), mixed, 'registry'), { kind: 'intercept', reason: 'asked' }],
