@@ -221,7 +221,8 @@ function requestOf(ask: Ask, hosts: readonly string[], world: World): ModelReque
   const byTag = content.kind === 'manifest' && ask.what >= POOL.length * 2;
   const path = `/v2/${name}/${content.kind}s/${byTag ? tagOf(ask.what) : content.digest}`;
   const user = USERS[ask.user % USERS.length] ?? '';
-  const range = ask.ranged ? ['Range', 'bytes=8-31'] : [];
+  // A piece of a manifest would not tell whose it is.
+  const range = ask.ranged && content.kind === 'blob' ? ['Range', 'bytes=8-31'] : [];
   const headers = ['Accept', '*/*', ...range, ...world.headersOf(user, ask.way)];
   return { host, repository: name, method: ask.method, path, headers };
 }

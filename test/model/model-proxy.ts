@@ -58,6 +58,7 @@ const UNCOUNTED: Metrics = {
   ratelimitRemaining() {},
   fault() {},
   watch() {},
+  totals: async () => ({ requests: {}, sentBytes: {} }),
   render: async () => ({ contentType: '', body: '' }),
 };
 
