@@ -5,6 +5,8 @@ import { Grants } from './access/grants.js';
 import { Links } from './access/links.js';
 import { PublicContent } from './access/public-content.js';
 import { createAdminServer, type Readiness } from './admin/server.js';
+import type { Stats } from './admin/stats.js';
+import { openAdminToken } from './admin/token.js';
 import { createBufferPool } from './cache/buffer-pool.js';
 import type { StoreEvents } from './cache/contract.js';
 import { createFlights } from './cache/flight.js';
@@ -18,6 +20,7 @@ import type { Target } from './http/exchange.js';
 import { viaMember } from './http/via.js';
 import { parseRanges } from './net/address-ranges.js';
 import { createEgressGuard, type Listener } from './net/egress-guard.js';
+import { parseHostPatterns } from './net/host-pattern.js';
 import type { PipelineContext } from './pipeline/context.js';
 import { handleExchange } from './pipeline/handle-exchange.js';
 import { createHeads } from './pipeline/heads.js';
@@ -157,6 +160,18 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
       ...authorityWarnings(authority),
     ],
   });
+  const proxyAuth = await openPasswords(config, logger);
+  if (proxyAuth) closers.push(() => proxyAuth.close());
+
+  const startedAt = Date.now();
+  const stats = async (): Promise<Stats> => ({
+    startedAt: new Date(startedAt).toISOString(),
+    uptimeMs: Date.now() - startedAt,
+    store: cache.store.usage,
+    ...(await metrics.totals()),
+    fillsInFlight: flights.size,
+    tunnels: listener.tunnels,
+  });
   const admin =
     config.adminListen &&
     (await createAdminServer({
@@ -164,6 +179,9 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
       metrics,
       offer: () => offerOf(authority.authorities, Date.now()),
       readiness,
+      stats: () => stats(),
+      token: config.adminToken ?? (await openAdminToken(config.dataDir)),
+      hosts: parseHostPatterns(config.adminHosts),
       logger,
     }));
   if (admin) {
@@ -171,8 +189,6 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     own.push({ address: admin.host, port: admin.port });
   }
 
-  const proxyAuth = await openPasswords(config, logger);
-  if (proxyAuth) closers.push(() => proxyAuth.close());
   const listener = createProxyListener({
     ...config.listen,
     allowClients: parseRanges(config.allowClients),

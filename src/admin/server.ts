@@ -2,9 +2,12 @@ import type { AddressInfo } from 'node:net';
 import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import { listenProblem } from '../config/listen-problem.js';
 import type { ListenAddress } from '../config/units.js';
+import type { HostPatterns } from '../net/host-pattern.js';
 import type { Logger } from '../telemetry/log.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { FINGERPRINT_HEADER, type Offer } from '../tls/offer.js';
+import { createProtection } from './protection.js';
+import type { Stats } from './stats.js';
 
 /** Whether the proxy can do all of its work, and what is amiss where it cannot. */
 export interface Readiness {
@@ -21,6 +24,11 @@ export interface AdminOptions {
   /** The certificates that clients are to trust. */
   readonly offer: () => Offer;
   readonly readiness: () => Readiness;
+  readonly stats: () => Promise<Stats>;
+  /** What opens everything but health, metrics and the certificates. */
+  readonly token: string;
+  /** Names of this API, besides IP addresses and `localhost`. */
+  readonly hosts: HostPatterns;
   readonly logger: Logger;
 }
 
@@ -41,8 +49,11 @@ const HEADERS = {
   'cache-control': 'no-store',
 };
 
+/** What a route says that is for everybody, under any name. Every other is closed, and so is what there is no route for. */
+const OPEN = { config: { open: true } } as const;
+
 /**
- * Listens on the admin port: health, readiness, metrics and the CA certificate, all of them open.
+ * Listens on the admin port: health, readiness, metrics and the CA certificate, all of them open, and the API.
  * @throws ConfigError where the address cannot be listened on
  */
 export async function createAdminServer(options: AdminOptions): Promise<AdminServer> {
@@ -57,6 +68,15 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   server.addHook('onRequest', async (_request, reply) => {
     reply.headers(HEADERS);
   });
+  // A web page can send text/plain anywhere without being asked first; JSON it cannot.
+  server.removeContentTypeParser('text/plain');
+  const judge = createProtection(options);
+  server.addHook('onRequest', async ({ raw, ip, routeOptions }, reply) => {
+    if ((routeOptions.config as Partial<typeof OPEN.config> | undefined)?.open === true) return undefined;
+    const refusal = judge(raw, ip);
+    if (refusal === undefined) return undefined;
+    return reply.code(refusal.status).headers(refusal.headers).send({ error: refusal.error });
+  });
   server.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ error: 'not found' }));
   server.setErrorHandler(async (error: FastifyError, _request, reply) => {
     const status = error.statusCode ?? 500;
@@ -65,23 +85,24 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   });
   addHealth(server, options);
   addCertificate(server, options.offer);
+  server.get('/api/v1/stats', async () => options.stats());
   return start(server, options.listen);
 }
 
 function addHealth(server: FastifyInstance, { metrics, readiness }: AdminOptions): void {
-  server.get('/healthz', async (_request, reply) => reply.type('text/plain; charset=utf-8').send('ok\n'));
-  server.get('/readyz', async (_request, reply) => {
+  server.get('/healthz', OPEN, async (_request, reply) => reply.type('text/plain; charset=utf-8').send('ok\n'));
+  server.get('/readyz', OPEN, async (_request, reply) => {
     const { ready, faults, warnings = [] } = readiness();
     return reply.code(ready ? 200 : 503).send({ ready, faults, warnings });
   });
-  server.get('/metrics', async (_request, reply) => {
+  server.get('/metrics', OPEN, async (_request, reply) => {
     const { contentType, body } = await metrics.render();
     return reply.type(contentType).send(body);
   });
 }
 
 function addCertificate(server: FastifyInstance, offer: AdminOptions['offer']): void {
-  server.get('/ca.crt', async (_request, reply) => {
+  server.get('/ca.crt', OPEN, async (_request, reply) => {
     const { pem, fingerprints } = offer();
     return reply
       .type('application/x-pem-file')
@@ -89,7 +110,7 @@ function addCertificate(server: FastifyInstance, offer: AdminOptions['offer']): 
       .header(FINGERPRINT_HEADER, fingerprints)
       .send(pem);
   });
-  server.get('/ca.der', async (_request, reply) => {
+  server.get('/ca.der', OPEN, async (_request, reply) => {
     const { der, derFingerprint } = offer();
     return reply
       .type('application/pkix-cert')

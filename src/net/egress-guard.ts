@@ -104,10 +104,12 @@ function isOwn(listener: Listener, address: string, port: number): boolean {
   if (listener.port !== port) return false;
   const own = plainAddress(listener.address);
   const asked = plainAddress(address);
-  if (own === asked) return true;
+  // The system takes the unspecified address for loopback.
+  if (own === asked || UNSPECIFIED.contains(asked)) return true;
   return (own === '0.0.0.0' || own === '::') && isLocal(asked);
 }
 
+const UNSPECIFIED = parseRanges(['0.0.0.0/8', '::/128']);
 const LOOPBACK = parseRanges(['127.0.0.0/8', '::1/128', '0.0.0.0/8', '::/128']);
 
 function isLocal(address: string): boolean {

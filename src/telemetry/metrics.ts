@@ -33,6 +33,12 @@ export type GaugeName =
   | 'insecureRegistries'
   | 'authorityExpiresSeconds';
 
+/** Sums over all registries. */
+export interface Totals {
+  readonly requests: Readonly<Record<string, number>>;
+  readonly sentBytes: Readonly<Record<string, number>>;
+}
+
 /** What the proxy counts. Every label comes from a bounded set, whatever a client sends. */
 export interface Metrics {
   request(labels: RequestLabels): void;
@@ -45,6 +51,8 @@ export interface Metrics {
   fault(code: FaultCode): void;
   /** Says where the level of a gauge is read from now on; a reader that throws counts as 0. */
   watch(gauge: GaugeName, read: () => number): void;
+  /** What was counted since the start: requests by what the cache did, body bytes sent by where they came from. */
+  totals(): Promise<Totals>;
   render(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
@@ -155,8 +163,18 @@ export function createMetrics({ nodeDefaults = true }: { readonly nodeDefaults?:
     ratelimitRemaining: (name, remaining) => ratelimit.set({ registry: registryLabel(name) }, remaining),
     fault: (code) => faults.inc(faultLabels(code)),
     watch: (gauge, read) => void readers.set(gauge, read),
+    totals: async () => ({ requests: await sumBy(requests, 'cache'), sentBytes: await sumBy(sent, 'source') }),
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
+}
+
+async function sumBy<Label extends string>(counter: Counter<Label>, label: Label): Promise<Record<string, number>> {
+  const sums = new Map<string, number>();
+  for (const { labels, value } of (await counter.get()).values) {
+    const key = String(labels[label]);
+    sums.set(key, (sums.get(key) ?? 0) + value);
+  }
+  return Object.fromEntries(sums);
 }
 
 function levelOf(read: (() => number) | undefined): number {

@@ -6,6 +6,17 @@ async function lines(metrics: Metrics): Promise<readonly string[]> {
 }
 
 describe('telemetry/metrics', () => {
+  it('sums up over all registries', async () => {
+    const metrics = createMetrics({ nodeDefaults: false });
+    assert.deepEqual(await metrics.totals(), { requests: {}, sentBytes: {} });
+    for (const registry of ['docker.io', 'ghcr.io']) {
+      metrics.request({ registry, kind: 'blob', cache: 'hit' });
+      metrics.sentBytes(registry, 'cache', 100);
+    }
+    metrics.request({ registry: 'ghcr.io', kind: 'manifest', cache: 'miss' });
+    assert.deepEqual(await metrics.totals(), { requests: { hit: 2, miss: 1 }, sentBytes: { cache: 200 } });
+  });
+
   it('counts requests and bytes under the promised names', async () => {
     const metrics = createMetrics({ nodeDefaults: false });
     metrics.request({ registry: 'docker.io', kind: 'blob', cache: 'hit' });
