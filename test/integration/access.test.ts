@@ -59,8 +59,8 @@ describe('integration/access', () => {
   }
 
   const STRANGERS: readonly (readonly [string, readonly string[]])[] = [
-    ['nobody', []],
-    ['another user', basic(BOB)],
+    ['nobody (E01)', []],
+    ['another user (E02)', basic(BOB)],
     ['the same user with a wrong password', basic({ ...ALICE, password: 'Secret' })],
     ['the same credential beside a cookie', [...basic(BOB), 'Cookie', 'user=alice']],
   ];
@@ -112,7 +112,7 @@ describe('integration/access', () => {
     assert.equal((await get(registry, `/v2/bob/app/manifests/${image.digest}`, basic(BOB))).status, 404);
   });
 
-  it('does not give a private layer by way of a repository that only claims to hold it', async () => {
+  it('does not give a private layer by way of a repository that only claims to hold it (E04, W2)', async () => {
     await aliceHasPulled();
     registry.auth.setAccess('bob/app', ['bob']);
     registry.content.repository('bob/app');
@@ -141,7 +141,7 @@ describe('integration/access', () => {
     ['HEAD', 'HEAD'],
     ['everything', undefined],
   ] as const) {
-    it(`does not give a private layer to an evil host that says yes to ${what}`, async () => {
+    it(`does not give a private layer to an evil host that says yes to ${what} (E03, W1)`, async () => {
       await aliceHasPulled();
       const { length } = image.layers[0]?.bytes ?? [];
       const body = seededBytes(length, 'evil');
@@ -157,7 +157,7 @@ describe('integration/access', () => {
     });
   }
 
-  it('does not follow an evil host that redirects to itself', async () => {
+  it('does not follow an evil host that redirects to itself (E03)', async () => {
     await aliceHasPulled();
     evil.misbehave(
       { kind: 'blob' },
@@ -167,7 +167,7 @@ describe('integration/access', () => {
     assert.notEqual(answer.status, 200);
   });
 
-  it('lets two repositories deliver the same layer once each, and keeps it once', async () => {
+  it('lets two repositories deliver the same layer once each, and keeps it once (E15)', async () => {
     await aliceHasPulled();
     registry.auth.setAccess('bob/app', ['bob']);
     registry.content.addBlob('bob/app', image.layers[0]?.bytes ?? Buffer.alloc(0));
@@ -182,7 +182,7 @@ describe('integration/access', () => {
     assert.equal(await proxy.metric('entrepot_store_entries'), entries);
   });
 
-  it('does not let a stranger ride along on a running download', async () => {
+  it('does not let a stranger ride along on a running download (E13, W9)', async () => {
     const rule = registry.misbehave({ kind: 'blob', method: 'GET', authorized: true }, { stall: 20_000 });
     const path = `/v2/team/app/blobs/${layer}`;
     const alice = get(registry, path, basic(ALICE));
@@ -193,7 +193,7 @@ describe('integration/access', () => {
     assert.equal(digestText((await alice).body), layer);
   });
 
-  it('forgets every right at a restart, and keeps the content', async () => {
+  it('forgets every right at a restart, and keeps the content (E12)', async () => {
     await aliceHasPulled();
     proxy = await proxy.restart();
     assert.equal((await get(registry, `/v2/team/app/blobs/${layer}`)).status, 401);
@@ -202,7 +202,7 @@ describe('integration/access', () => {
     assert.equal(registry.hits({ kind: 'blob', method: 'GET', status: 200 }), 0);
   });
 
-  it('never gives private content while its registry is away', async () => {
+  it('never gives private content while its registry is away (E09, W7)', async () => {
     await aliceHasPulled();
     await registry?.close();
     for (const headers of [[], basic(BOB)]) {

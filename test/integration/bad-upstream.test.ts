@@ -37,7 +37,7 @@ const BROKEN: readonly (readonly [string, Misbehaviour])[] = [
   ['sends other content of the same length', { body: seededBytes(SIZE, 'other') }],
   ['sends an empty body', { body: Buffer.alloc(0) }],
   [
-    'answers a request for the whole with a part',
+    'answers a request for the whole with a part (G04)',
     { status: 206, setHeaders: { 'Content-Range': `bytes 0-${SIZE - 1}/${SIZE}` } },
   ],
 ];
@@ -100,7 +100,7 @@ describe('integration/bad-upstream', () => {
   }
 
   for (const [what, how] of BROKEN) {
-    it(`breaks the client off, and stores nothing, when the registry ${what}`, async () => {
+    it(`breaks the client off, and stores nothing, when the registry ${what} (G01)`, async () => {
       const rule = registry.misbehave({ kind: 'blob', method: 'GET' }, how);
       const answer = await proxyGet(request).catch(() => undefined);
       assert.ok(answer === undefined || !isWhole(answer), `got ${answer?.status} with ${answer?.body.length} bytes`);
@@ -137,7 +137,7 @@ describe('integration/bad-upstream', () => {
     });
   }
 
-  it('passes an encoded body on as it is, and does not store it', async () => {
+  it('passes an encoded body on as it is, and does not store it (G03)', async () => {
     const rule = registry.misbehave({ kind: 'blob', method: 'GET' }, { gzip: true });
     const answer = await proxyGet({ ...request, headers: ['Accept-Encoding', 'gzip'] });
     assert.equal(answer.header('content-encoding'), 'gzip');
@@ -146,7 +146,7 @@ describe('integration/bad-upstream', () => {
     await assertNothingStored();
   });
 
-  it('asks for the plain body even where the client would take an encoded one', async () => {
+  it('asks for the plain body even where the client would take an encoded one (G03)', async () => {
     await proxyGet({ ...request, headers: ['Accept-Encoding', 'zstd;q=1.0, gzip;q=0.8'] });
     const [sent] = registry.find({ kind: 'blob', method: 'GET', status: 200 });
     const at = sent?.headers.findIndex((text) => text.toLowerCase() === 'accept-encoding') ?? -1;
@@ -163,7 +163,7 @@ describe('integration/bad-upstream', () => {
     assert.ok(error.message.includes(authority.split(':')[0] ?? '-'), error.message);
   });
 
-  it('breaks off for a manifest by digest with other bytes, and does not store it', async () => {
+  it('breaks off for a manifest by digest with other bytes, and does not store it (G02)', async () => {
     const image = registry.content.addImage('a', 'v1');
     const rule = registry.misbehave({ kind: 'manifest', method: 'GET' }, { corruptAt: 9 });
     const path = `/v2/a/manifests/${image.digest}`;

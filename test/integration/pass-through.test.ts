@@ -72,7 +72,7 @@ describe('integration/pass-through', () => {
     '/v2/a/manifests/v1;x=1',
   ];
   for (const path of READS) {
-    it(`answers GET ${path} as the registry does, twice`, async () => {
+    it(`answers GET ${path} as the registry does, twice (G14)`, async () => {
       const direct = await proxyGet({ ca: registry.ca, authority: registry.authority, path });
       for (let round = 0; round < 2; round += 1) {
         const answer = await send('GET', path);
@@ -88,7 +88,7 @@ describe('integration/pass-through', () => {
     });
   }
 
-  it('passes referrers on, with their filters, and never from memory', async () => {
+  it('passes referrers on, with their filters, and never from memory (G12)', async () => {
     const path = `/v2/a/referrers/${image.digest}?artifactType=application%2Fspdx%2Bjson`;
     assert.equal(
       (JSON.parse((await send('GET', path)).body.toString()) as { manifests: unknown[] }).manifests.length,
@@ -122,7 +122,7 @@ describe('integration/pass-through', () => {
       assert.equal(names.includes(name), false, name);
   });
 
-  it('carries a push in pieces, and gives the pushed image back', async () => {
+  it('carries a push in pieces, and gives the pushed image back (G12)', async () => {
     const bytes = seededBytes(300_000, 'pushed');
     const digest = digestText(bytes);
     assert.equal((await send('HEAD', `/v2/new/app/blobs/${digest}`)).status, 404);
@@ -186,14 +186,14 @@ describe('integration/pass-through', () => {
     assert.deepEqual(registry.content.findBlob('b', digestText(bytes)), bytes);
   });
 
-  it('mounts a blob from another repository', async () => {
+  it('mounts a blob from another repository (G12)', async () => {
     const digest = image.config.digest;
     const answer = await send('POST', `/v2/c/blobs/uploads/?mount=${digest}&from=a`, Buffer.alloc(0));
     assert.equal(answer.status, 201);
     assert.equal(answer.header('location'), `/v2/c/blobs/${digest}`);
   });
 
-  it('passes a deletion on, and gives nothing of what is gone', async () => {
+  it('passes a deletion on, and gives nothing of what is gone (G12, W12)', async () => {
     const path = `/v2/a/manifests/${image.digest}`;
     const accept = ['Accept', '*/*'];
     assert.equal((await send('GET', path, undefined, accept)).status, 200);
@@ -227,7 +227,7 @@ describe('integration/pass-through', () => {
     assert.equal(arrived.outcome, 'aborted');
   });
 
-  it('tunnels a host that is not opened, byte for byte, half-closed or not', async () => {
+  it('tunnels a host that is not opened, byte for byte, half-closed or not (G14)', async () => {
     const echo = net.createServer({ allowHalfOpen: true }, (socket) => {
       const seen: Buffer[] = [];
       socket.on('data', (chunk) => seen.push(chunk));

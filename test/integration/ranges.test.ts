@@ -82,7 +82,7 @@ describe('integration/ranges', () => {
     return registry.find({ kind: 'data', method: 'GET' }).filter(({ sentBytes }) => sentBytes > 1).length;
   }
 
-  it('cuts every range out of a stored blob', async () => {
+  it('cuts every range out of a stored blob (G05)', async () => {
     await store();
     registry.forget();
     for (const row of ROWS) {
@@ -94,14 +94,14 @@ describe('integration/ranges', () => {
   });
 
   for (const row of ROWS.filter(({ status }) => status !== 416)) {
-    it(`answers ${row.range} of a cold blob from the download that it starts`, async () => {
+    it(`answers ${row.range} of a cold blob from the download that it starts (G06)`, async () => {
       assertRow(await ask(row.range), row);
       assertRow(await ask('bytes=7-8'), { range: 'bytes=7-8', status: 206, part: [7, 8] });
       assert.equal(fills(), 1);
     });
   }
 
-  it('gives several ranges as one multipart body', async () => {
+  it('gives several ranges as one multipart body (G05)', async () => {
     await store();
     const answer = await ask('bytes=12586-12597,2000000-2000260,-5');
     assert.equal(answer.status, 206);
@@ -162,7 +162,7 @@ describe('integration/ranges', () => {
     assert.equal(fills(), 1);
   });
 
-  it('lets If-Range decide whether a range counts', async () => {
+  it('lets If-Range decide whether a range counts (G05)', async () => {
     await store();
     assert.equal((await ask('bytes=0-9', ['If-Range', `"${digest}"`])).status, 206);
     for (const condition of [`W/"${digest}"`, '"other"', 'Thu, 01 Jan 2026 00:00:00 GMT']) {
@@ -196,7 +196,7 @@ describe('integration/ranges', () => {
     );
   });
 
-  it('does not lead a client astray whose registry ignores ranges', async () => {
+  it('does not lead a client astray whose registry ignores ranges (G04)', async () => {
     registry.misbehave({ kind: 'data', method: 'GET' }, { ignoreRange: true });
     assertRow(await ask('bytes=100-199'), { range: 'bytes=100-199', status: 206, part: [100, 199] });
   });

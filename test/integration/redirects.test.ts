@@ -54,7 +54,7 @@ describe('integration/redirects', () => {
     ['redirects of HEAD as well', () => ({ redirect: 307, redirectHead: true })],
   ];
   for (const [what, delivery] of FOLLOWED) {
-    it(`follows ${what}, and answers from disk the next time`, async () => {
+    it(`follows ${what}, and answers from disk the next time (F01, F02, W13)`, async () => {
       registry.delivery = delivery(() => registry);
       const cold = await proxyGet(request);
       assert.equal(cold.status, 200, cold.body.toString());
@@ -87,7 +87,7 @@ describe('integration/redirects', () => {
     ['twenty hops', (at) => (blob) => `https://${at().cdnAuthority}/hop/20/${blob}`],
   ];
   for (const [what, location] of REFUSED) {
-    it(`does not follow a redirect to ${what}`, async () => {
+    it(`does not follow a redirect to ${what} (F02, F03)`, async () => {
       const where = location(() => registry);
       registry.delivery = { redirect: 307, ...(where !== undefined && { location: where }) };
       const answer = await proxyGet(request);
@@ -109,7 +109,7 @@ describe('integration/redirects', () => {
     assert.ok(registry.hits({ kind: 'blob', method: 'GET', status: 307 }) >= 2);
   });
 
-  it('refuses to be led to an address that only the proxy itself can reach', async () => {
+  it('refuses to be led to an address that only the proxy itself can reach (A15)', async () => {
     await using other = await startFakeRegistry({ host: '127.0.0.2', authority });
     other.content.addBlob('a', bytes);
     registry.delivery = { redirect: 307, location: (blob) => `https://${other.authority}/v2/a/blobs/${blob}` };

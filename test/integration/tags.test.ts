@@ -40,7 +40,7 @@ describe('integration/tags', () => {
   }
 
   for (const style of CLIENT_STYLES) {
-    it(`shows ${style} a moved tag at its next pull, and back again from disk`, async () => {
+    it(`shows ${style} a moved tag at its next pull, and back again from disk (G10)`, async () => {
       const pull = { ...proxy.way, authority: registry.authority, repository: 'a', reference: 'v1', style };
       assert.equal((await pullImage(pull)).digest, image.digest);
       const moved = registry.content.addImage('a', 'v1', { label: 'moved' });
@@ -107,7 +107,7 @@ describe('integration/tags', () => {
     });
   }
 
-  it('believes the bytes and not the digest that a GET claims', async () => {
+  it('believes the bytes and not the digest that a GET claims (G02)', async () => {
     const victim = registry.content.addImage('b', 'v1');
     const evil = registry.content.addImage('a', 'evil');
     registry.misbehave({ reference: 'evil' }, { setHeaders: { 'Docker-Content-Digest': victim.digest } });
@@ -119,7 +119,7 @@ describe('integration/tags', () => {
     assert.equal(wrong.status, 404);
   });
 
-  it('gives no index to a client that does not take one', async () => {
+  it('gives no index to a client that does not take one (G11, W10)', async () => {
     const index = registry.content.addIndex('a', 'multi', [image]);
     const path = '/v2/a/manifests/multi';
     assert.deepEqual((await proxyGet({ ...request, path })).body, index.bytes);
@@ -146,7 +146,7 @@ describe('integration/tags', () => {
     assert.equal(registry.hits({ kind: 'manifest', method: 'GET', own: false }), 1);
   });
 
-  it('passes on that a tag is gone', async () => {
+  it('passes on that a tag is gone (G10)', async () => {
     await proxyGet(request);
     registry.content.repository('a').tags.delete('v1');
     const answer = await proxyGet(request);
@@ -184,7 +184,7 @@ describe('integration/tags', () => {
     assert.equal(registry.hits({ method: 'HEAD', own: false }), 3);
   });
 
-  it('keeps and gives what has a sha512 digest', async () => {
+  it('keeps and gives what has a sha512 digest (G09)', async () => {
     const long = registry.content.addImage('a', 'long', { algorithm: 'sha512' });
     const wanted = [`manifests/${long.digest}`, ...long.layers.map((layer) => `blobs/${layer.digest}`)];
     for (const what of wanted) {
@@ -197,7 +197,7 @@ describe('integration/tags', () => {
     }
   });
 
-  it('forwards what is no digest that it can check, and keeps nothing of it', async () => {
+  it('forwards what is no digest that it can check, and keeps nothing of it (G09)', async () => {
     const digest = image.layers[0]?.digest ?? '';
     for (const path of [
       `/v2/a/blobs/${digest.toUpperCase()}`,
