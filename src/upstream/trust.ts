@@ -44,10 +44,7 @@ const MAX_ANNOUNCED = 1000;
  * TLS 1.2 at least, and level 2 of OpenSSL: no RSA or DH below 2048 bits, no SHA-1 or MD5 signature (threats C06). Said
  * here because the Node that runs this may have been built with less.
  */
-export function upstreamContext(
-  roots: readonly string[],
-  clientCertificate?: ClientCertificate | undefined,
-): SecureContext {
+export function upstreamContext(roots: readonly string[], clientCertificate?: ClientCertificate): SecureContext {
   return createSecureContext({
     ca: [...roots],
     minVersion: 'TLSv1.2',
@@ -101,16 +98,18 @@ interface RegistryFiles extends RegistrySettings {
 }
 
 async function readFiles(entry: RegistrySettings): Promise<RegistryFiles> {
-  const { ca, clientCert, clientKey, origin } = entry;
-  const reading = [
-    ca === undefined ? [] : readCertificates(ca, `${origin}: ${ca}`),
-    clientCert !== undefined && clientKey !== undefined
-      ? readClientCertificate(clientCert, clientKey, origin)
-      : undefined,
-  ] as const;
-  throwProblems(await Promise.allSettled(reading));
-  const [roots, clientCertificate] = await Promise.all(reading);
-  return { ...entry, roots, clientCertificate };
+  const { ca, origin } = entry;
+  const [roots, own] = await Promise.allSettled([
+    ca === undefined ? Promise.resolve([]) : readCertificates(ca, `${origin}: ${ca}`),
+    readOwn(entry),
+  ]);
+  throwProblems([roots, own]);
+  return { ...entry, roots: valuesOf([roots]).flat(), clientCertificate: valuesOf([own])[0] };
+}
+
+async function readOwn({ clientCert, clientKey, origin }: RegistrySettings): Promise<ClientCertificate | undefined> {
+  if (clientCert === undefined || clientKey === undefined) return undefined;
+  return readClientCertificate(clientCert, clientKey, origin);
 }
 
 function valuesOf<T>(settled: readonly PromiseSettledResult<T>[]): T[] {

@@ -45,7 +45,7 @@ export function createTestAuthority(commonName = 'entrepot test CA'): TestAuthor
   const lifetime = { validFromAt: Date.now() - DAY_MS, validUntil: Date.now() + 10 * DAY_MS };
   return {
     certificatePem: certificate(subject, subject, privateKey, lifetime, [constraints, usage]),
-    keyPem: pem(privateKey),
+    keyPem: keyPem(privateKey),
     issue(names, options = {}) {
       const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       const leaf = { commonName: names[0] ?? 'nobody', publicKey: keys.publicKey };
@@ -56,7 +56,7 @@ export function createTestAuthority(commonName = 'entrepot test CA'): TestAuthor
         extension(OID_SUBJECT_ALT_NAME, der(0x30, ...names.map(alternativeName))),
       ];
       const certificatePem = certificate(leaf, subject, privateKey, { ...lifetime, ...options }, extensions);
-      return { certificatePem, keyPem: pem(keys.privateKey) };
+      return { certificatePem, keyPem: keyPem(keys.privateKey) };
     },
   };
 }
@@ -75,9 +75,9 @@ function certificate(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, serial),
     ALGORITHM,
-    name(issuer.commonName),
+    distinguishedName(issuer.commonName),
     der(0x30, time(lifetime.validFromAt), time(lifetime.validUntil)),
-    name(subject.commonName),
+    distinguishedName(subject.commonName),
     subject.publicKey.export({ type: 'spki', format: 'der' }),
     der(
       0xa3,
@@ -90,17 +90,20 @@ function certificate(
     ),
   );
   const signature = sign('sha256', toBeSigned, issuerKey);
-  const bytes = der(0x30, toBeSigned, ALGORITHM, der(0x03, Buffer.from([0]), signature));
-  const lines = bytes.toString('base64').match(/.{1,64}/g) ?? [];
-  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
+  return pemOf('CERTIFICATE', der(0x30, toBeSigned, ALGORITHM, der(0x03, Buffer.from([0]), signature)));
 }
 
-function extension(oid: string, value: Buffer, critical = false): Buffer {
+export function pemOf(label: string, bytes: Buffer): string {
+  const lines = bytes.toString('base64').match(/.{1,64}/g) ?? [];
+  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
+}
+
+export function extension(oid: string, value: Buffer, critical = false): Buffer {
   const flag = critical ? [TRUE] : [];
   return der(0x30, Buffer.from(oid, 'hex'), ...flag, der(0x04, value));
 }
 
-function alternativeName(text: string): Buffer {
+export function alternativeName(text: string): Buffer {
   if (isIP(text) === 0) return der(0x82, Buffer.from(text, 'latin1'));
   return der(0x87, isIP(text) === 4 ? Buffer.from(text.split('.').map(Number)) : ipv6Bytes(text));
 }
@@ -114,27 +117,27 @@ function ipv6Bytes(text: string): Buffer {
   return Buffer.from(words.map((word) => word.padStart(4, '0')).join(''), 'hex');
 }
 
-function name(commonName: string): Buffer {
+export function distinguishedName(commonName: string): Buffer {
   const value = der(0x0c, Buffer.from(commonName.slice(0, 64)));
   return der(0x30, der(0x31, der(0x30, Buffer.from(OID_COMMON_NAME, 'hex'), value)));
 }
 
-function time(at: number): Buffer {
+export function time(at: number): Buffer {
   const digits = new Date(at).toISOString().replace(/\.\d+/, '').replaceAll(/[-:T]/g, '');
   return der(0x18, Buffer.from(digits, 'latin1'));
 }
 
-function keyId(key: KeyObject): Buffer {
+export function keyId(key: KeyObject): Buffer {
   return createHash('sha1')
     .update(key.export({ type: 'spki', format: 'der' }))
     .digest();
 }
 
-function pem(key: KeyObject): string {
+export function keyPem(key: KeyObject): string {
   return key.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
-function der(tag: number, ...parts: readonly Buffer[]): Buffer {
+export function der(tag: number, ...parts: readonly Buffer[]): Buffer {
   const content = Buffer.concat(parts);
   const size = content.length;
   const bytes: number[] = [];

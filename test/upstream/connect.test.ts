@@ -54,7 +54,7 @@ describe('upstream/connect', () => {
     });
   }
 
-  it('checks certificates whatever the environment says', async () => {
+  it('C08: checks certificates whatever the environment says', async () => {
     const { target } = await start(createTestAuthority('stranger').issue(['registry.test']));
     const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
     process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
@@ -82,7 +82,7 @@ describe('upstream/connect', () => {
     await assert.rejects(connectUpstream(target(), options), { code: 'upstream-connect' });
   });
 
-  it('gives up on a handshake that does not come', async () => {
+  it('C14: gives up on a handshake that does not come', async () => {
     const silent = net.createServer((socket) => socket.on('error', () => {}).resume());
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const { port } = silent.address() as net.AddressInfo;

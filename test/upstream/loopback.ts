@@ -38,8 +38,8 @@ export interface Server {
   /** `METHOD path` of what has arrived. */
   readonly seen: readonly http.IncomingMessage[];
   readonly connections: number;
-  target(scheme?: Target['scheme'], host?: string): Target;
-  close(): Promise<void>;
+  readonly target: (scheme?: Target['scheme'], host?: string) => Target;
+  readonly close: () => Promise<void>;
 }
 
 export async function serve(handler: http.RequestListener, certificate?: TestCertificate): Promise<Server> {

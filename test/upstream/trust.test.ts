@@ -48,7 +48,7 @@ describe('upstream/trust', () => {
     }
   }
 
-  it('trusts the roots of the system, and further ones besides', async () => {
+  it('C11: trusts the roots of the system, and further ones besides', async () => {
     const extraFiles = [await file(extra.certificatePem)];
     assert.equal(await accepts(system, {}), true);
     assert.equal(await accepts(extra, {}), false);
@@ -56,7 +56,7 @@ describe('upstream/trust', () => {
     assert.equal(await accepts(system, { extraFiles }), true);
   });
 
-  it('never trusts our own CA, though it stands in the system or is named', async () => {
+  it('C04: never trusts our own CA, though it stands in the system or is named', async () => {
     assert.equal(await accepts(own, {}), true);
     const key = keyOf(own.certificatePem);
     const ownKeys = (): Buffer[] => [key];
