@@ -130,7 +130,7 @@ describe('access/access', () => {
     assert.equal(await mayRead(HUB, mallory, named('layer')), true);
   });
 
-  it('reaches through four levels of manifests and no further', async () => {
+  it('reaches through four levels of manifests and no further (E17)', async () => {
     for (let level = 0; level < 6; level += 1) store(`level ${level}`, [`blob ${level}`], [`level ${level + 1}`]);
     access.allow(HUB, alice, named('level 0'), 107, true);
     for (const [level, expected] of [
@@ -237,7 +237,7 @@ describe('access/access', () => {
     assert.equal(await mayRead(HUB, stranger, named('one')), false);
   });
 
-  it('ends a link that nobody has confirmed for thirty days, whoever is granted', async () => {
+  it('ends a link that nobody has confirmed for thirty days, whoever is granted (E21, W17)', async () => {
     await access.delivered(HUB, named('one'));
     now += 30 * 86_400_000;
     access.allow(HUB, alice, named('one'), 3, false);

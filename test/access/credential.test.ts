@@ -81,7 +81,7 @@ describe('access/credential', () => {
     }
   });
 
-  it('gives names that tell nothing and mean nothing to another process', () => {
+  it('gives names that tell nothing and mean nothing to another process (W5)', () => {
     const { id } = reader.read(['Authorization', 'Basic YWxpY2U6c2VjcmV0']);
     assert.ok(!id.includes('YWxpY2U6c2VjcmV0'));
     assert.notEqual(createCredentialReader().read(['Authorization', 'Basic YWxpY2U6c2VjcmV0']).id, id);

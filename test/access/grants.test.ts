@@ -158,7 +158,7 @@ describe('access/grants', () => {
     assert.ok(grants.hasAny(SCOPE, 'alice'));
   });
 
-  it('bounds the digests of all pairs together, so that made-up credentials cost no memory', () => {
+  it('bounds the digests of all pairs together, so that made-up credentials cost no memory (E19, W16)', () => {
     grants = new Grants({ ttlMs: 1000, now: () => now, maxGrants: 100 });
     for (let i = 0; i < 50; i += 1)
       for (let j = 0; j < 10; j += 1) grants.add(SCOPE, `c${i}`, digest(`${j}`), 1, false);
