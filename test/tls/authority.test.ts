@@ -10,10 +10,12 @@ import { ConfigError } from '../../src/errors.js';
 import { loadAuthority, openAuthority } from '../../src/tls/authority.js';
 import { certificatePath, keyPath } from '../../src/tls/authority-files.js';
 import { children, contents, decode, hasTag, readOid } from '../../src/tls/der.js';
+import { createLeafStore } from '../../src/tls/leaf-store.js';
 import { pemBlocks } from '../../src/tls/pem.js';
 import { readCertificate } from '../../src/tls/read-certificate.js';
 import { createTempDir, type TempDir } from '../support/temp-dir.js';
 import { foreignCertificate, pkcs8, rsaKey } from './fixtures/foreign-authority.js';
+import { handshake } from './fixtures/handshake.js';
 
 const DAY_MS = 86_400_000;
 const FIXTURE = fileURLToPath(new URL('fixtures/open-authority.ts', import.meta.url));
@@ -48,7 +50,7 @@ describe('tls/authority', () => {
     }
   }
 
-  it('makes a CA for ten years that may sign leaves and nothing else', async () => {
+  it('B10: makes a CA for ten years that may sign leaves and nothing else', async () => {
     const now = Date.parse('2027-01-01T00:00:00Z');
     const authority = await openAuthority(dir.path, { now: () => now });
     const certificate = new X509Certificate(authority.certificatePem);
@@ -67,7 +69,7 @@ describe('tls/authority', () => {
     ]);
   });
 
-  it('keeps the key to its owner and offers the certificate as a file', async () => {
+  it('B07: keeps the key to its owner and offers the certificate as a file', async () => {
     const folder = join(dir.path, 'new');
     const authority = await openAuthority(folder);
     assert.equal(authority.created, true);
@@ -89,7 +91,7 @@ describe('tls/authority', () => {
     assert.equal((await loadAuthority(dir.path)).fingerprintSha256, first.fingerprintSha256);
   });
 
-  it('makes one CA when eight processes start on an empty folder at once', async () => {
+  it('B08: makes one CA when eight processes start on an empty folder at once', async () => {
     const folder = join(dir.path, 'ca');
     const processes = Array.from({ length: 8 }, () => {
       const child = spawn(process.execPath, ['--import', 'tsx', FIXTURE, folder], {
@@ -108,13 +110,13 @@ describe('tls/authority', () => {
     assert.deepEqual((await readdir(folder)).sort(), ['ca.crt', 'ca.key']);
   }).timeout(60_000);
 
-  it('starts anew when the creation was cut off before the key had its name', async () => {
+  it('B09: starts anew when the creation was cut off before the key had its name', async () => {
     await writeFile(join(dir.path, 'ca.key.0123456789abcdef.tmp'), '-----BEGIN PRIV');
     assert.equal((await openAuthority(dir.path)).created, true);
     assert.deepEqual((await readdir(dir.path)).sort(), ['ca.crt', 'ca.key']);
   });
 
-  it('finishes a creation that was cut off before the certificate had its name', async () => {
+  it('B09: finishes a creation that was cut off before the certificate had its name', async () => {
     const { fingerprintSha256 } = await openAuthority(dir.path);
     await rm(certificatePath(dir.path));
     await writeFile(join(dir.path, 'ca.crt.0123456789abcdef.tmp'), '-----BEGIN CERT');
@@ -174,7 +176,7 @@ describe('tls/authority', () => {
     assert.deepEqual(await readdir(dir.path), []);
   });
 
-  it('refuses half a pair and leaves it as it is', async () => {
+  it('B09: refuses half a pair and leaves it as it is', async () => {
     const { key, pem } = foreignCertificate('house');
     await writeFile(keyPath(dir.path), pkcs8(key), { mode: 0o600 });
     await refused(/ca\.key exists but .*ca\.crt doesn't/);
@@ -185,7 +187,7 @@ describe('tls/authority', () => {
     assert.deepEqual(await readdir(dir.path), ['ca.crt']);
   });
 
-  it('refuses a pair that does not match, and never makes a new one in its place', async () => {
+  it('B09: refuses a pair that does not match, and never makes a new one in its place', async () => {
     await openAuthority(dir.path);
     const { pem } = foreignCertificate('other');
     await writeFile(certificatePath(dir.path), pem);
@@ -193,7 +195,7 @@ describe('tls/authority', () => {
     assert.equal(await readFile(certificatePath(dir.path), 'utf8'), pem);
   });
 
-  it('refuses a key that every user may read', async () => {
+  it('B07: refuses a key that every user may read', async () => {
     await openAuthority(dir.path);
     await chmod(keyPath(dir.path), 0o644);
     await refused(/open to every user/);
@@ -201,7 +203,7 @@ describe('tls/authority', () => {
     await openAuthority(dir.path);
   });
 
-  it('refuses its own CA once it has expired', async () => {
+  it('B06: refuses its own CA once it has expired', async () => {
     const { notAfter } = await openAuthority(dir.path);
     await assert.rejects(openAuthority(dir.path, { now: () => notAfter }), /expired on/);
     await openAuthority(dir.path, { now: () => notAfter - 1 });
@@ -210,5 +212,44 @@ describe('tls/authority', () => {
   it('refuses a folder in place of a file', async () => {
     await mkdir(certificatePath(dir.path));
     await refused(/cannot read .*ca\.crt \(EISDIR\)/);
+  });
+
+  it('B10: has Node refuse a leaf outside of the names that the CA is constrained to', async () => {
+    const authority = await openAuthority(dir.path, { permittedNames: ['ghcr.io', '127.0.0.0/8'] });
+    assert.deepEqual(authority.permittedNames, ['ghcr.io', '127.0.0.0/8']);
+    const store = createLeafStore(authority);
+    for (const host of ['ghcr.io', 'a.ghcr.io', '127.0.0.1']) {
+      assert.equal(authority.permits(host), true);
+      const { client, close } = await handshake(store.contextFor(host), authority.trustPem, host);
+      assert.equal(client.authorized, true);
+      await close();
+    }
+    for (const host of ['quay.io', 'ghcr.io.test', '10.0.0.1', '::1']) {
+      assert.equal(authority.permits(host), false);
+      await assert.rejects(handshake(store.contextFor(host), authority.trustPem, host), /permitted subtree violation/);
+    }
+  });
+
+  it('B10: excludes addresses where only names are permitted, and names where only addresses are', async () => {
+    const rows = [
+      ['names', 'ghcr.io', '127.0.0.1'],
+      ['addresses', '127.0.0.1', 'ghcr.io'],
+    ] as const;
+    for (const [folder, inside, outside] of rows) {
+      const authority = await openAuthority(join(dir.path, folder), { permittedNames: [inside] });
+      const store = createLeafStore(authority);
+      await (await handshake(store.contextFor(inside), authority.trustPem, inside)).close();
+      await assert.rejects(
+        handshake(store.contextFor(outside), authority.trustPem, outside),
+        /excluded subtree violation/,
+      );
+    }
+  });
+
+  it('constrains only what it makes', async () => {
+    await openAuthority(dir.path);
+    const again = await openAuthority(dir.path, { permittedNames: ['ghcr.io'] });
+    assert.deepEqual(again.permittedNames, []);
+    assert.equal(again.permits('quay.io'), true);
   });
 });

@@ -73,13 +73,26 @@ describe('tls/leaf-store', () => {
     assert.equal(store.issued, 4);
   });
 
-  it('holds no more than its bound however many hosts come', () => {
+  it('B16: holds no more than its bound however many hosts come', () => {
     const store = createLeafStore(authority, { maxContexts: 10 });
     for (let index = 0; index < 200; index += 1) store.contextFor(`host-${index}.test`);
     assert.deepEqual([store.size, store.issued], [10, 200]);
   });
 
-  it('issues anew after two thirds of the life of a leaf, and when the clock was set back', () => {
+  it('B16: stays at 1,000 contexts and does not grow with the number of hosts', () => {
+    const store = createLeafStore(authority);
+    function residentAfter(first: number, last: number): number {
+      for (let index = first; index < last; index += 1) store.contextFor(`host-${index}.test`);
+      return process.memoryUsage.rss();
+    }
+    const filled = residentAfter(0, 1500);
+    const later = residentAfter(1500, 3500);
+    assert.deepEqual([store.size, store.issued], [1000, 3500]);
+    // 2,000 contexts that were kept would take 50 MiB.
+    assert.ok(later - filled < 25 * 2 ** 20, `grew by ${(later - filled) / 2 ** 20} MiB`);
+  }).timeout(60_000);
+
+  it('B05: issues anew after two thirds of the life of a leaf, and when the clock was set back', () => {
     let now = Date.now();
     const store = createLeafStore(authority, { now: () => now });
     const first = store.contextFor('a.test');
@@ -122,7 +135,7 @@ describe('tls/leaf-store', () => {
     stream.destroy();
   });
 
-  it('passes on that no leaf can be issued, and keeps what it has', () => {
+  it('B15: passes on that no leaf can be issued, and keeps what it has', () => {
     const store = createLeafStore(authority);
     store.contextFor('a.test');
     assert.throws(() => store.contextFor('a b'), { name: 'ProxyError', code: 'bad-authority' });
