@@ -77,7 +77,7 @@ describe('net/authority', () => {
     ['http://a:443', 'constructor', '__proto__', '../../x:443', `${'a'.repeat(64)}:443`, `${'x'.repeat(2048)}:443`],
   ].flat();
   for (const text of refused) {
-    it(`refuses ${JSON.stringify(text.slice(0, 40))}`, () => refuses(text));
+    it(`A03, A04: refuses ${JSON.stringify(text.slice(0, 40))}`, () => refuses(text));
   }
 
   it('uses the default port only where no port is named', () => {
@@ -97,7 +97,7 @@ describe('net/authority', () => {
     assert.equal(formatAuthority('::1', 5000, 443), '[::1]:5000');
   });
 
-  it('gives one spelling or a bad-authority, whatever the text', () => {
+  it('A04: gives one spelling or a bad-authority, whatever the text', () => {
     const nasty = fc.string({ unit: fc.constantFrom(...Array.from('a0xA.:-_[]%@/\0\r f1é')), maxLength: 30 });
     fc.assert(
       fc.property(fc.oneof(fc.string(), nasty), (text) => {

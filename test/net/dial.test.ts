@@ -50,11 +50,39 @@ describe('net/dial', () => {
   });
   after(() => server.close());
 
-  it('connects to the address that the guard passed', async () => {
+  it('A05: connects to the address that the guard passed', async () => {
     const guard = guardWith(answering('127.0.0.1'));
     const socket = await dial({ host: 'registry.test', port, guard, timeoutMs: 5000 });
     assert.equal(String((await once(socket, 'data'))[0]), 'hello');
     socket.destroy();
+  });
+
+  it('A05: dials what was checked, however the name server answers the next time', async () => {
+    let asked = 0;
+    const rebinding = (_name: string, _options: unknown, callback: (error: null, found: unknown) => void) => {
+      asked += 1;
+      callback(null, [{ address: asked === 1 ? '127.0.0.1' : '127.0.0.9', family: 4 }]);
+    };
+    const guard = guardWith(rebinding, ['127.0.0.1']);
+    const socket = await dial({ host: 'rebound.test', port, guard, timeoutMs: 5000 });
+    assert.equal(socket.remoteAddress, '127.0.0.1');
+    assert.equal(asked, 1);
+    socket.destroy();
+    const second = await fault(dial({ host: 'rebound.test', port, guard, timeoutMs: 5000 }));
+    assert.equal(second.code, 'egress-refused');
+    assert.equal(accepted, 1);
+  });
+
+  it('A05: leaves out the forbidden ones of a mixed set, in whatever order they come', async () => {
+    for (const addresses of [
+      ['127.0.0.9', '127.0.0.1'],
+      ['127.0.0.1', '127.0.0.9'],
+    ]) {
+      const guard = guardWith(answering(...addresses), ['127.0.0.1']);
+      const socket = await dial({ host: 'mixed.test', port, guard, timeoutMs: 5000 });
+      assert.equal(socket.remoteAddress, '127.0.0.1');
+      socket.destroy();
+    }
   });
 
   it('goes on to the next address where one refuses', async () => {
@@ -64,7 +92,7 @@ describe('net/dial', () => {
     socket.destroy();
   });
 
-  it('sends no packet to a refused address, literal or looked up', async () => {
+  it('A01, A05: sends no packet to a refused address, literal or looked up', async () => {
     const literal = await fault(dial({ host: '127.0.0.1', port, guard: guardWith(undefined, []), timeoutMs: 5000 }));
     const named = await fault(
       dial({ host: 'evil.test', port, guard: guardWith(answering('127.0.0.1'), []), timeoutMs: 5000 }),
@@ -101,7 +129,7 @@ describe('net/dial', () => {
     }
   });
 
-  it('gives up after its time limit, name resolution included', async () => {
+  it('A16: gives up after its time limit, name resolution included', async () => {
     const guard = guardWith(() => undefined);
     const error = await fault(dial({ host: 'slow.test', port: 443, guard, timeoutMs: 20 }));
     assert.equal(error.code, 'upstream-timeout');

@@ -42,7 +42,7 @@ describe('net/egress-guard', () => {
     ['::ffff:127.0.0.1', '::ffff:7f00:1', '::ffff:a9fe:a9fe', '64:ff9b::7f00:1', '64:ff9b::a9fe:a9fe'],
   ].flat();
   for (const address of refused) {
-    it(`refuses ${address} and names --egress-allow`, () => {
+    it(`A01, A02: refuses ${address} and names --egress-allow`, () => {
       assert.throws(
         () => guardWith().check(address, 443),
         (error: Error) => isRefused(error) && /--egress-allow /.test(error.message),
@@ -62,18 +62,26 @@ describe('net/egress-guard', () => {
     });
   }
 
-  it('refuses its own listeners even where their address is allowed', () => {
+  it('A02: refuses its own listeners even where their address is allowed', () => {
     const guard = guardWith({
       allow: parseRanges(['127.0.0.0/8', '::1']),
       ownListeners: () => [{ address: '127.0.0.1', port: 3128 }],
     });
     assert.throws(() => guard.check('127.0.0.1', 3128), isRefused);
     assert.throws(() => guard.check('::ffff:127.0.0.1', 3128), isRefused);
+    for (const unspecified of ['0.0.0.0', '::']) {
+      const open = guardWith({
+        allow: parseRanges(['0.0.0.0/0', '::/0']),
+        ownListeners: () => [{ address: '127.0.0.1', port: 3128 }],
+      });
+      assert.throws(() => open.check(unspecified, 3128), isRefused, unspecified);
+      open.check(unspecified, 3129);
+    }
     guard.check('127.0.0.1', 3129);
     guard.check('127.0.0.2', 3128);
   });
 
-  it('takes a wildcard listener for every address of this machine', () => {
+  it('A02: takes a wildcard listener for every address of this machine', () => {
     for (const wildcard of ['0.0.0.0', '::']) {
       const guard = guardWith({
         allow: parseRanges(['0.0.0.0/0', '::/0']),
@@ -88,7 +96,7 @@ describe('net/egress-guard', () => {
     }
   });
 
-  it('gives the addresses that pass, all or the first, and drops the others', async () => {
+  it('A05: gives the addresses that pass, all or the first, and drops the others', async () => {
     const lookup = guardWith({ resolve: resolving('127.0.0.1', '10.0.0.1', '::1', 'fd00::1') }).lookupFor(443);
     const all = await new Promise((resolve) => lookup('mixed.test', { all: true }, (...answer) => resolve(answer)));
     assert.deepEqual(all, [

@@ -25,7 +25,7 @@ describe('proxy/body-watch', () => {
     door = undefined;
   });
 
-  it('answers 408 to a body that stops coming', async () => {
+  it('D10: answers 408 to a body that stops coming', async () => {
     door = await startDoor({ bodyIdleTimeoutMs: 25 });
     const client = await connectInside(door.port, 'registry.test:443', door.ca);
     client.send(`${PUT}12`);

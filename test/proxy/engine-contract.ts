@@ -17,7 +17,7 @@ export function engineContract(name: string, createEngine: CreateEngine): void {
     };
     afterEach(() => door.close());
 
-    it('takes the identity of the upstream from the CONNECT, never from Host', async () => {
+    it('A07: takes the identity of the upstream from the CONNECT, never from Host', async () => {
       const { port, ca, exchanges } = await open();
       const client = await connectInside(port, 'registry.test:443', ca);
       client.send('GET /v2/ HTTP/1.1\r\nHost: evil.test\r\n\r\n');
@@ -25,7 +25,7 @@ export function engineContract(name: string, createEngine: CreateEngine): void {
       assert.deepEqual(exchanges, []);
     });
 
-    it('refuses an absolute target inside a tunnel that names another server', async () => {
+    it('A08: refuses an absolute target inside a tunnel that names another server', async () => {
       const { port, ca, exchanges } = await open();
       for (const url of ['http://evil.test/', 'http://registry.test/', 'https://evil.test/']) {
         const client = await connectInside(port, 'registry.test:443', ca);
@@ -35,13 +35,17 @@ export function engineContract(name: string, createEngine: CreateEngine): void {
       assert.deepEqual(exchanges, []);
     });
 
-    it('answers 405 to TRACE and CONNECT inside a tunnel', async () => {
-      const { port, ca } = await open();
+    it('A09: answers 405 to TRACE and CONNECT inside a tunnel, 400 to OPTIONS *', async () => {
+      const { port, ca, exchanges } = await open();
       for (const start of ['TRACE /', 'CONNECT evil.test:443']) {
         const client = await connectInside(port, 'registry.test:443', ca);
         client.send(`${start} HTTP/1.1\r\nHost: registry.test\r\n\r\n`);
         assert.match(await client.closed(), /^HTTP\/1\.1 405 /, start);
       }
+      const client = await connectInside(port, 'registry.test:443', ca);
+      client.send('OPTIONS * HTTP/1.1\r\nHost: registry.test\r\n\r\n');
+      assert.match(await client.closed(), /^HTTP\/1\.1 400 /);
+      assert.deepEqual(exchanges, []);
     });
 
     it('makes an exchange of a plain request in absolute form', async () => {
@@ -52,7 +56,7 @@ export function engineContract(name: string, createEngine: CreateEngine): void {
       client.destroy();
     });
 
-    it('answers 100 at once and then reads the body', async () => {
+    it('D13: answers 100 at once and then reads the body', async () => {
       const { port, ca, exchanges } = await open();
       const client = await connectInside(port, 'registry.test:443', ca);
       client.send('PUT /x HTTP/1.1\r\nHost: registry.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n');
@@ -63,7 +67,7 @@ export function engineContract(name: string, createEngine: CreateEngine): void {
       client.destroy();
     });
 
-    it('answers 417 to any other expectation', async () => {
+    it('D13: answers 417 to any other expectation', async () => {
       const { port, ca, exchanges } = await open();
       const client = await connectInside(port, 'registry.test:443', ca);
       client.send(get('/', 'Expect: the-unexpected'));
@@ -71,7 +75,7 @@ export function engineContract(name: string, createEngine: CreateEngine): void {
       assert.deepEqual(exchanges, []);
     });
 
-    it('answers 400 to what is not HTTP and 431 to a head that is too long', async () => {
+    it('D03, D09: answers 400 to what is not HTTP and 431 to a head that is too long', async () => {
       const { port, ca } = await open();
       for (const [bytes, status] of [
         ['\x01\x02\x03 nonsense\r\n\r\n', 400],
@@ -79,6 +83,7 @@ export function engineContract(name: string, createEngine: CreateEngine): void {
         [get(`/${'a'.repeat(20_000)}`), 431],
         [get('/', `X: ${'a'.repeat(20_000)}`), 431],
         [get('/', ...Array.from({ length: 120 }, (_, i) => `X-${i}: y`)), 431],
+        [get('/', ...Array.from({ length: 2_100 }, () => 'a:')), 431],
       ] as const) {
         const client = await connectInside(port, 'registry.test:443', ca);
         client.send(bytes);
@@ -88,7 +93,7 @@ export function engineContract(name: string, createEngine: CreateEngine): void {
       }
     });
 
-    it('ends a request whose head does not come in time, inside a tunnel too', async () => {
+    it('D10: ends a request whose head does not come in time, inside a tunnel too', async () => {
       const { port, ca } = await open({ headersTimeoutMs: 40 });
       const inside = await connectInside(port, 'registry.test:443', ca);
       const outside = await connectRaw(port);
@@ -98,14 +103,14 @@ export function engineContract(name: string, createEngine: CreateEngine): void {
       }
     });
 
-    it('closes a connection that rests for too long between requests', async () => {
+    it('D10: closes a connection that rests for too long between requests', async () => {
       const { port, ca } = await open({ keepAliveTimeoutMs: 20 });
       const client = await connectInside(port, 'registry.test:443', ca);
       client.send(get('/'));
       assert.match(await client.closed(), /^HTTP\/1\.1 200 /);
     });
 
-    it('hands upgrades over raw, and reads one to HTTP/2 as an ordinary request', async () => {
+    it('D06: hands upgrades over raw, and reads one to HTTP/2 as an ordinary request', async () => {
       const dialled: string[] = [];
       const { port, ca, exchanges } = await open({
         dialUpstream: async (target) => {

@@ -30,7 +30,7 @@ describe('proxy/listener', () => {
     client.destroy();
   });
 
-  it('answers several requests on one connection, pipelined ones in order', async () => {
+  it('D12: answers several requests on one connection, pipelined ones in order', async () => {
     const { port, ca } = await open();
     const client = await connectInside(port, 'registry.test:443', ca);
     for (const n of [1, 2, 3]) client.send(`GET /${n} HTTP/1.1\r\nHost: registry.test\r\n\r\n`);
@@ -56,7 +56,7 @@ describe('proxy/listener', () => {
     'user@registry.test:443',
     '127.1:443',
   ]) {
-    it(`answers 400 to CONNECT ${JSON.stringify(nonsense.slice(0, 40))} and lives on`, async () => {
+    it(`A04, B01, B02: answers 400 to CONNECT ${JSON.stringify(nonsense.slice(0, 40))} and lives on`, async () => {
       const { port, ca } = await open();
       const bad = await connectRaw(port);
       bad.send(`CONNECT ${nonsense} HTTP/1.1\r\nHost: x\r\n\r\n`);
@@ -81,22 +81,34 @@ describe('proxy/listener', () => {
     assert.deepEqual(told.slice(0, 1), [`tunnel plain.test:${upstream.port}`]);
   });
 
-  it('answers 403 to a client from elsewhere and names the range to add', async () => {
+  it('A13: answers 403 to a client from elsewhere, whatever address it claims, and names the range to add', async () => {
     const { port } = await open({ allowClients: parseRanges(['10.0.0.0/8']) });
     for (const request of ['CONNECT registry.test:443', 'GET http://registry.test/', 'GET /ca.crt']) {
       const client = await connectRaw(port);
-      client.send(`${request} HTTP/1.1\r\nHost: registry.test\r\n\r\n`);
+      const claims = 'X-Forwarded-For: 10.0.0.1\r\nX-Real-IP: 10.0.0.1\r\nForwarded: for=10.0.0.1\r\n';
+      client.send(`${request} HTTP/1.1\r\nHost: registry.test\r\n${claims}\r\n`);
       const answer = await client.closed();
       assert.match(answer, /^HTTP\/1\.1 403 /, request);
       assert.match(answer, /--allow-clients 127\.0\.0\.1\/32/, request);
     }
   });
 
-  it('closes a connection that speaks no TLS after its CONNECT', async () => {
-    const { port, told } = await open();
-    const client = await connectThrough(port, 'registry.test:443');
-    client.send('SSH-2.0-OpenSSH_9.2\r\n');
-    await client.closed();
-    assert.deepEqual(told, ['opened registry.test:443 all', 'tls registry.test not-tls']);
+  it('A11: closes a connection that speaks no TLS after its CONNECT, and hands on nothing of it', async () => {
+    const { port, told, exchanges } = await open();
+    for (const words of [
+      'SSH-2.0-OpenSSH_9.2\r\n',
+      'EHLO mail.test\r\n',
+      'GET / HTTP/1.1\r\nHost: registry.test\r\n\r\n',
+    ]) {
+      const client = await connectThrough(port, 'registry.test:443');
+      client.send(words);
+      const answer = await client.closed();
+      assert.doesNotMatch(answer.slice(answer.indexOf('\r\n\r\n') + 4), /HTTP/);
+    }
+    assert.deepEqual(told, [
+      'opened registry.test:443 all',
+      ...Array.from({ length: 3 }, () => 'tls registry.test not-tls'),
+    ]);
+    assert.deepEqual(exchanges, []);
   });
 });

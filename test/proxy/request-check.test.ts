@@ -52,7 +52,7 @@ describe('proxy/request-check', () => {
   });
 
   for (const host of ['other.test', 'registry.test:444', 'registry.test:80', 'www.registry.test', '1.2.3.4']) {
-    it(`answers 421 to Host ${host}`, () => {
+    it(`A07: answers 421 to Host ${host}`, () => {
       refusedWith(421, () => checkTunnelRequest(head({ rawHeaders: ['Host', host] }), target));
     });
   }
@@ -67,19 +67,19 @@ describe('proxy/request-check', () => {
     'a,b',
     '127.1',
   ]) {
-    it(`answers 400 to Host ${JSON.stringify(host)}`, () => {
+    it(`D01: answers 400 to Host ${JSON.stringify(host)}`, () => {
       refusedWith(400, () => checkTunnelRequest(head({ rawHeaders: ['Host', host] }), target));
     });
   }
 
-  it('answers 400 to two Hosts, even equal ones, and to two Authorizations', () => {
+  it('D01, D02: answers 400 to two Hosts, even equal ones, and to two Authorizations', () => {
     refusedWith(400, () => checkTunnelRequest(head({}, 'host', 'registry.test'), target));
     refusedWith(400, () =>
       checkTunnelRequest(head({}, 'Authorization', 'Basic a', 'authorization', 'Basic b'), target),
     );
   });
 
-  it('answers 431 to more than 100 headers', () => {
+  it('D03: answers 431 to more than 100 headers', () => {
     checkTunnelRequest(head({}, ...filler(99)), target);
     refusedWith(431, () => checkTunnelRequest(head({}, ...filler(100)), target));
   });
@@ -105,13 +105,13 @@ describe('proxy/request-check', () => {
     'registry.test:443',
     '/v2/#x',
   ]) {
-    it(`answers 400 to the target ${JSON.stringify(url)}`, () => {
+    it(`A08: answers 400 to the target ${JSON.stringify(url)}`, () => {
       refusedWith(400, () => checkTunnelRequest(head({ url }), target));
     });
   }
 
   for (const method of ['GET', 'HEAD']) {
-    it(`answers 400 to a ${method} with a body`, () => {
+    it(`D04: answers 400 to a ${method} with a body`, () => {
       refusedWith(400, () => checkTunnelRequest(head({ method }, 'Content-Length', '5'), target));
       refusedWith(400, () => checkTunnelRequest(head({ method }, 'Transfer-Encoding', 'chunked'), target));
       assert.equal(checkTunnelRequest(head({ method }, 'Content-Length', '0'), target).hasBody, false);
@@ -125,7 +125,7 @@ describe('proxy/request-check', () => {
     assert.equal(post({}, 'transfer-encoding', 'Chunked').hasBody, true);
   });
 
-  it('answers 400 to every Transfer-Encoding but a single chunked, and to any in HTTP/1.0', () => {
+  it('D05: answers 400 to every Transfer-Encoding but a single chunked, and to any in HTTP/1.0', () => {
     for (const coding of ['identity', 'identity, chunked', 'gzip, chunked', 'chunked, chunked', 'xchunked', '']) {
       refusedWith(400, () => post({}, 'Transfer-Encoding', coding));
     }
@@ -134,11 +134,11 @@ describe('proxy/request-check', () => {
   });
 
   for (const method of ['TRACE', 'CONNECT']) {
-    it(`answers 405 to ${method}`, () => refusedWith(405, () => checkTunnelRequest(head({ method }), target)));
+    it(`A09: answers 405 to ${method}`, () => refusedWith(405, () => checkTunnelRequest(head({ method }), target)));
   }
 
   for (const named of ['authorization', 'Host', 'close, Content-Length', 'content-type', 'range']) {
-    it(`answers 400 to Connection: ${named}`, () => {
+    it(`D08: answers 400 to Connection: ${named}`, () => {
       refusedWith(400, () => checkTunnelRequest(head({}, 'Connection', named), target));
     });
   }

@@ -35,7 +35,7 @@ describe('proxy/request-door', () => {
     assert.deepEqual(door.exchanges, []);
   });
 
-  it('answers 403 to plain requests to other ports than 80 and the open ones', async () => {
+  it('A10: answers 403 to plain requests to other ports than 80 and the open ones', async () => {
     door = await startDoor({
       policy: createHostPolicy({ intercept: ['auto'], tunnel: [], deny: ['denied.test'], connectPorts: [443] }),
     });

@@ -40,7 +40,7 @@ describe('proxy/tls-handover', () => {
     ['a trailing dot', 'registry.test.'],
     ['no name', ''],
   ] as const) {
-    it(`shows the certificate of the CONNECT to a client that sends ${what}`, async () => {
+    it(`B14: shows the certificate of the CONNECT to a client that sends ${what}`, async () => {
       door = await startDoor();
       const socket = await shake(door, 'registry.test:443', { servername });
       assert.equal(socket?.getPeerCertificate().subjectaltname, 'DNS:registry.test');
@@ -49,7 +49,7 @@ describe('proxy/tls-handover', () => {
     });
   }
 
-  it('refuses a server name that is not that of the CONNECT', async () => {
+  it('B14: refuses a server name that is not that of the CONNECT', async () => {
     door = await startDoor();
     assert.equal(await shake(door, 'registry.test:443', { servername: 'evil.test' }), undefined);
     assert.deepEqual(await tells(2), ['tls registry.test wrong-name']);
@@ -70,14 +70,14 @@ describe('proxy/tls-handover', () => {
     assert.equal(await shake(door, 'registry.test:443', { ALPNProtocols: ['h2'] }), undefined);
   });
 
-  it('refuses versions of TLS before 1.2', async () => {
+  it('B18: refuses versions of TLS before 1.2', async () => {
     door = await startDoor();
     const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
     assert.equal(await shake(door, 'registry.test:443', old), undefined);
     assert.deepEqual(await tells(2), ['tls registry.test other']);
   });
 
-  it('tells a client that does not trust our CA from other faults', async () => {
+  it('B19: tells a client that does not trust our CA from other faults, by host', async () => {
     door = await startDoor();
     // What OpenSSL, Go and Java send: a fatal alert, here written by hand inside a plaintext record.
     const outer = await connectThrough(door.port, 'registry.test:443');
@@ -91,7 +91,7 @@ describe('proxy/tls-handover', () => {
     outer.destroy();
   });
 
-  it('ends a handshake that takes too long, and one that the client gives up', async () => {
+  it('B18, D10: ends a handshake that takes too long, and one that the client gives up', async () => {
     door = await startDoor({ handshakeTimeoutMs: 30 });
     const silent = await connectThrough(door.port, 'registry.test:443');
     await silent.closed();
@@ -113,7 +113,7 @@ describe('proxy/tls-handover', () => {
     early.destroy();
   });
 
-  it('lets a certificate that cannot be made fail the CONNECT and nothing else', async () => {
+  it('B15: lets a certificate that cannot be made fail the CONNECT and nothing else', async () => {
     const told: string[] = [];
     door = await startDoor({
       leaves: {
