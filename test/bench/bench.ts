@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 import { makeCertificates } from './certificates.js';
 import { type Content, createContent } from './content.js';
 import { direct, mirror } from './peers/distribution.js';
-import { entrepot } from './peers/entrepot.js';
+import { entrepot, entrepotTunnel } from './peers/entrepot.js';
 import { cachingNginx, plainNginx } from './peers/nginx.js';
 import type { Peer, PeerName, PeerPlan, Site } from './peers/peer.js';
 import { squid } from './peers/squid.js';
@@ -33,7 +33,17 @@ export interface Bench {
   close(): Promise<void>;
 }
 
-const PLANS: readonly PeerPlan[] = [plainNginx, cachingNginx, nginxMitm, squid, mirror, plainTunnel, direct, entrepot];
+const PLANS: readonly PeerPlan[] = [
+  plainNginx,
+  cachingNginx,
+  nginxMitm,
+  squid,
+  mirror,
+  plainTunnel,
+  direct,
+  entrepot,
+  entrepotTunnel,
+];
 
 export const PEER_NAMES = PLANS.map(({ name }) => name);
 

@@ -5,6 +5,8 @@ import tls from 'node:tls';
 export interface Way {
   /** The proxy to send a CONNECT to; without one the target is dialled itself. */
   readonly proxyPort?: number;
+  /** The loopback address to come from, where a client is to be told from another. */
+  readonly from?: string;
   /** host:port of the target, as CONNECT names it. */
   readonly target: { readonly host: string; readonly port: number };
   /** Roots that are trusted, PEM. */
@@ -136,10 +138,11 @@ export class Connection {
 }
 
 /** TCP to the target, through a CONNECT where there is a proxy. */
-async function dial({ proxyPort, target }: Way): Promise<net.Socket> {
+async function dial({ proxyPort, target, from }: Way): Promise<net.Socket> {
   const socket = net.connect({
     host: proxyPort === undefined ? target.host : '127.0.0.1',
     port: proxyPort ?? target.port,
+    ...(from !== undefined && { localAddress: from }),
   });
   socket.setNoDelay(true);
   return new Promise((resolve, reject) => {

@@ -1,18 +1,38 @@
 import { writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
-import { openBench, PEER_NAMES } from './bench.js';
+import { type Bench, openBench, PEER_NAMES } from './bench.js';
 import type { BenchCase, CaseResult } from './case.js';
 import { cold } from './cases/cold.js';
+import { crowd } from './cases/crowd.js';
+import { entries } from './cases/entries.js';
 import { handshake } from './cases/handshake.js';
+import { mint } from './cases/mint.js';
+import { shared } from './cases/shared.js';
 import { smallGet, tagHead } from './cases/small-get.js';
+import { stalled } from './cases/stalled.js';
+import { start } from './cases/start.js';
+import { tunnel } from './cases/tunnel.js';
 import { warm } from './cases/warm.js';
 import { machineFacts } from './machine.js';
 import { createProgress } from './progress.js';
 import { report, table } from './report.js';
 import { FULL, QUICK } from './sizes.js';
 
-const CASES: readonly BenchCase[] = [warm, cold, handshake, smallGet, tagHead];
+const CASES: readonly BenchCase[] = [
+  warm,
+  cold,
+  handshake,
+  smallGet,
+  tagHead,
+  tunnel,
+  shared,
+  crowd,
+  stalled,
+  mint,
+  entries,
+  start,
+];
 const NAMES = CASES.map(({ name }) => name).join(',');
 
 const USAGE = `npm run bench -- [--only CASES] [--peers PEERS] [--quick] [--json FILE]
@@ -56,7 +76,7 @@ async function main(): Promise<void> {
   const results: CaseResult[] = [];
   try {
     for (const one of CASES) {
-      if (wanted === undefined || wanted.includes(one.name)) results.push(...(await one.run(bench)));
+      if (wanted === undefined || wanted.includes(one.name)) results.push(...(await resultsOf(one, bench)));
     }
   } finally {
     progress.done();
@@ -65,6 +85,16 @@ async function main(): Promise<void> {
   const facts = { date: startedAt.toISOString().slice(0, 10), ...machineFacts(), 'load before': load };
   process.stdout.write(`${table(['machine', ''], Object.entries(facts))}\n${report(results)}`);
   if (values.json !== undefined) await writeFile(values.json, JSON.stringify({ facts, results }, null, 2));
+}
+
+/** One case that fails says so in its place, and the others go on. */
+async function resultsOf(one: BenchCase, bench: Bench): Promise<CaseResult[]> {
+  try {
+    return await one.run(bench);
+  } catch (error) {
+    const facts = [{ what: 'failed', value: (error as Error).message.split('\n', 1)[0] ?? '' }];
+    return [{ name: one.name, title: one.name, rows: [], facts }];
+  }
 }
 
 await main();

@@ -11,6 +11,7 @@ export interface Sizes {
   readonly tagHeads: number;
   readonly crowd: number;
   readonly crowdBlobBytes: number;
+  readonly sharedLayerBytes: number;
   readonly stalled: number;
   readonly hosts: number;
   readonly entries: readonly number[];
@@ -26,6 +27,7 @@ export const FULL: Sizes = {
   tagHeads: 1000,
   crowd: 100,
   crowdBlobBytes: 1024 * MIB,
+  sharedLayerBytes: 20 * MIB,
   stalled: 200,
   hosts: 10_000,
   entries: [10, 100_000, 1_000_000],
@@ -41,6 +43,7 @@ export const QUICK: Sizes = {
   tagHeads: 300,
   crowd: 30,
   crowdBlobBytes: 128 * MIB,
+  sharedLayerBytes: 10 * MIB,
   stalled: 50,
   hosts: 1000,
   entries: [10, 10_000],

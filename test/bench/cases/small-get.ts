@@ -43,7 +43,9 @@ export const tagHead: BenchCase = {
       reference: 'nginx-cache',
       per: { unit: 'request', amount: tagHeads },
       peers: ['nginx-cache', 'entrepot', 'nginx-mitm', 'mirror', 'squid', 'direct'],
-      prepare: async (peer) => void (await repeat(peer, 'HEAD', tagPath(image), 100)),
+      prepare: async (peer) => {
+        await repeat(peer, 'HEAD', tagPath(image), 100);
+      },
       work: (peer) => repeat(peer, 'HEAD', tagPath(image), tagHeads),
     });
     return [result];

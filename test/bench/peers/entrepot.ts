@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { accepts, type Daemon, startDaemon } from '../../lab/daemon.js';
 import { freePort } from '../ports.js';
-import type { Peer, PeerPlan, Site } from './peer.js';
+import type { Peer, PeerName, PeerPlan, Site } from './peer.js';
 
 const MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url));
 
@@ -25,7 +25,13 @@ export const entrepot: PeerPlan = {
   },
 };
 
-export async function startEntrepot(site: Site, name: string, flags: readonly string[] = []): Promise<RunningEntrepot> {
+/** The program with a folder of its own below the site's; `caName` names the folder of its CA. */
+export async function startEntrepot(
+  site: Site,
+  name: string,
+  flags: readonly string[] = [],
+  caName = 'entrepot-ca',
+): Promise<RunningEntrepot> {
   const folder = join(site.folder, name);
   await mkdir(folder, { recursive: true });
   const port = await freePort();
@@ -37,7 +43,7 @@ export async function startEntrepot(site: Site, name: string, flags: readonly st
     ...['--listen', `127.0.0.1:${port}`],
     ...['--admin-listen', 'off'],
     ...['--data-dir', join(folder, 'data')],
-    ...['--ca-dir', join(site.folder, 'entrepot-ca')],
+    ...['--ca-dir', join(site.folder, caName)],
     ...['--upstream-ca', site.certificates.authority],
     ...['--egress-allow', '127.0.0.0/8,::1/128'],
     ...['--intercept', `auto,localhost:${site.upstreamPort},*.bench.test:443`],
@@ -58,7 +64,20 @@ export async function startEntrepot(site: Site, name: string, flags: readonly st
   return { daemon, port, readyMs: performance.now() - startedAt };
 }
 
-export async function peerOf(site: Site, name: 'entrepot', daemon: Daemon, port: number): Promise<Peer> {
+/** The same, told not to look into what passes. */
+export const entrepotTunnel: PeerPlan = {
+  name: 'entrepot-tunnel',
+  title: 'entrepot, blind tunnel',
+  needs: {},
+  start: async (site) => {
+    const flags = ['--tunnel', `localhost:${site.upstreamPort}`];
+    const { daemon, port } = await startEntrepot(site, 'entrepot-tunnel', flags);
+    const peer = await peerOf(site, 'entrepot-tunnel', daemon, port);
+    return { ...peer, way: { ...peer.way, ca: await readFile(site.certificates.authority, 'utf8') } };
+  },
+};
+
+export async function peerOf(site: Site, name: PeerName, daemon: Daemon, port: number): Promise<Peer> {
   return {
     name,
     pids: [daemon.pid],

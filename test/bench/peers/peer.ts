@@ -11,7 +11,16 @@ export interface Peer {
   stop(): Promise<void>;
 }
 
-export type PeerName = 'nginx' | 'nginx-cache' | 'nginx-mitm' | 'squid' | 'mirror' | 'tunnel' | 'direct' | 'entrepot';
+export type PeerName =
+  | 'nginx'
+  | 'nginx-cache'
+  | 'nginx-mitm'
+  | 'squid'
+  | 'mirror'
+  | 'tunnel'
+  | 'direct'
+  | 'entrepot'
+  | 'entrepot-tunnel';
 
 /** What every peer needs to know of the machine it runs on. */
 export interface Site {
