@@ -38,7 +38,7 @@ import type { Authority } from './tls/authority.js';
 import { expiryOf } from './tls/expiry.js';
 import { createLeafStore } from './tls/leaf-store.js';
 import { FINGERPRINT_HEADER, offerOf } from './tls/offer.js';
-import type { NextAuthority } from './tls/rotation.js';
+import { isConstrainedTo, type NextAuthority } from './tls/rotation.js';
 import { type AuthorityEvents, type WatchedAuthority, watchAuthority } from './tls/watched-authority.js';
 import { AnonymousAsker } from './upstream/anonymous.js';
 import { createBlobClient } from './upstream/blob-client.js';
@@ -91,6 +91,12 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     events: authorityEvents(logger),
   });
   closers.push(async () => authority.close());
+  if (config.caNameConstraints.length > 0 && !isConstrainedTo(authority.authorities, config.caNameConstraints)) {
+    logger.warn(
+      { file: authority.authorities.current.certificatePath },
+      'The CA is not constrained as --ca-name-constraints says: only a new CA is, and "entrepot ca rotate" makes one',
+    );
+  }
   const leaves = createLeafStore(authority);
   const registries = config.registries ?? [];
   const trust = await loadTrust({

@@ -2,7 +2,7 @@ import { DAY_MS } from './certificate.js';
 import { type Authorities, signerAt } from './rotation.js';
 
 /** How long before its end a certificate is spoken of. */
-export const WARNING_MS = 30 * DAY_MS;
+const WARNING_MS = 30 * DAY_MS;
 
 export interface Expiry {
   /** When the certificate that signs now, or one above it, expires. ms epoch */

@@ -69,6 +69,14 @@ export function signerAt({ current, next }: Authorities, now: number): Authority
   return next !== undefined && now >= next.switchAt ? next.authority : current;
 }
 
+/** Whether the present or the coming one has the constraints of a list as `--ca-name-constraints` has it in its one spelling. */
+export function isConstrainedTo({ current, next }: Authorities, permittedNames: readonly string[]): boolean {
+  const wanted = [...permittedNames].sort().join();
+  return [current, next?.authority].some(
+    (one) => one !== undefined && [...one.permittedNames].sort().join() === wanted,
+  );
+}
+
 /** The certificates that clients are to trust, as PEM: the present one, then the coming one. */
 export function offeredPem({ current, next }: Authorities): string {
   return current.trustPem + (next?.authority.trustPem ?? '');

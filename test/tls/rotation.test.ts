@@ -11,6 +11,7 @@ import {
   beginRotation,
   cancelRotation,
   finishRotation,
+  isConstrainedTo,
   loadAuthorities,
   offeredPem,
   openAuthorities,
@@ -176,6 +177,15 @@ describe('tls/rotation', () => {
     assert.deepEqual((await begin(NOW)).next?.authority.permittedNames, ['ghcr.io']);
     await finishRotation(dir.path, NOW);
     assert.deepEqual((await begin(NOW, ['10.0.0.0/8'])).next?.authority.permittedNames, ['10.0.0.0/8']);
+  });
+
+  it('says whether the present or the coming CA is constrained to a list', async () => {
+    const before = await loadAuthorities(dir.path, NOW);
+    assert.equal(isConstrainedTo(before, []), true);
+    assert.equal(isConstrainedTo(before, ['ghcr.io']), false);
+    const during = await begin(SWITCH, ['quay.io', 'ghcr.io']);
+    assert.equal(isConstrainedTo(during, ['ghcr.io', 'quay.io']), true);
+    assert.equal(isConstrainedTo(during, ['ghcr.io']), false);
   });
 
   it('replaces a root that somebody brought, and refuses to follow an intermediate', async () => {
