@@ -94,7 +94,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
   if (config.caNameConstraints.length > 0 && !isConstrainedTo(authority.authorities, config.caNameConstraints)) {
     logger.warn(
       { file: authority.authorities.current.certificatePath },
-      'The CA is not constrained as --ca-name-constraints says: only a new CA is, and "entrepot ca rotate" makes one',
+      'The CA is not constrained as --ca-name-constraints says; "entrepot ca rotate" makes one that is ("ca renew" below an offline root)',
     );
   }
   const leaves = createLeafStore(authority);

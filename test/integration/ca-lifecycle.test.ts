@@ -176,6 +176,28 @@ describe('integration/ca-lifecycle', () => {
     }
   });
 
+  it('B13: one host has one certificate however it is written, and what is no host name gets none', async () => {
+    await start();
+    assert.ok(proxy);
+    const ca = await readFile(join(caDir, 'ca.crt'), 'utf8');
+    const long = `${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(61)}`;
+    const rows = [
+      ['QUAY.io', 'quay.io'],
+      ['quay.io.', 'quay.io'],
+      ['xn--bcher-kva.example', 'xn--bcher-kva.example'],
+      ['under_score.example', 'under_score.example'],
+      [long, long],
+    ] as const;
+    for (const [written, name] of rows) {
+      const certificate = await certificateOf(written, ca, { servername: name, host: name });
+      assert.equal(certificate.subjectAltName, `DNS:${name}`);
+    }
+    for (const name of ['b\u00fccher.example', `${'a'.repeat(64)}.example`, `${long}d`, 'a..b', '-a.example', 'a b']) {
+      const answer = await exchangeRaw(proxy.place, `CONNECT ${name}:443 HTTP/1.1\r\nHost: ${name}:443\r\n\r\n`);
+      assert.match(answer, /^HTTP\/1\.1 400 /, name);
+    }
+  });
+
   it('B14: the certificate is that of the CONNECT, and another server name ends the handshake', async () => {
     await start();
     const ca = await readFile(join(caDir, 'ca.crt'), 'utf8');
