@@ -22,7 +22,7 @@ const ANSWERED_HERE: ReadonlySet<string> = new Set(['expect', 'http2-settings'])
 
 /** Makes an exchange of a request whose head has been checked. */
 export function createExchange(request: IncomingMessage, response: ServerResponse, options: ExchangeOptions): Exchange {
-  const gone = new AbortController();
+  const gone = createAbort();
   response.once('close', () => {
     if (!response.writableFinished) gone.abort(clientGone());
   });
@@ -42,16 +42,32 @@ export function createExchange(request: IncomingMessage, response: ServerRespons
       hasBody: options.checked.hasBody,
     },
     reply: createReply(request, response, gone, options.closing),
-    signal: gone.signal,
+    get signal() {
+      return gone.signal;
+    },
   };
 }
 
-function createReply(
-  request: IncomingMessage,
-  response: ServerResponse,
-  gone: AbortController,
-  closing: () => boolean,
-): Reply {
+type Abort = Pick<AbortController, 'signal' | 'abort'>;
+
+/** As AbortController, whose signal is not made before somebody asks for it: what is answered from memory never does. */
+function createAbort(): Abort {
+  let controller: AbortController | undefined;
+  let fault: { readonly reason: unknown } | undefined;
+  return {
+    get signal() {
+      controller ??= new AbortController();
+      if (fault !== undefined) controller.abort(fault.reason);
+      return controller.signal;
+    },
+    abort(reason) {
+      fault ??= { reason };
+      controller?.abort(fault.reason);
+    },
+  };
+}
+
+function createReply(request: IncomingMessage, response: ServerResponse, gone: Abort, closing: () => boolean): Reply {
   let headSent = false;
   let sentBytes = 0;
   let status = 0;
