@@ -76,7 +76,9 @@ function canonicalName(text: string, name: string): string {
   return host;
 }
 
+/** Names the text, unless a password, a path or a query may stand in it: the message is logged. */
 function badAuthority(text: string, why: string): ProxyError {
-  const shown = text.length > 100 ? `${text.slice(0, 100)}…` : text;
-  return new ProxyError('bad-authority', `${JSON.stringify(shown)} is not a host and port: ${why}.`);
+  const cut = text.length > 100 ? `${text.slice(0, 100)}…` : text;
+  const shown = /[@/?#]/.test(text) ? 'What was asked for' : JSON.stringify(cut);
+  return new ProxyError('bad-authority', `${shown} is not a host and port: ${why}.`);
 }

@@ -115,4 +115,19 @@ describe('net/authority', () => {
       { numRuns: 3000 },
     );
   });
+
+  for (const text of [
+    'me:s3cret@registry.test:443',
+    'registry.test:443?token=s3cret',
+    'a/s3cret@x',
+    'x#s3cret',
+    '[s3cret@::1',
+  ]) {
+    it(`does not repeat ${text}, in which a secret may stand (F04)`, () => {
+      assert.throws(
+        () => parseAuthority(text),
+        (error: Error) => /is not a host and port/.test(error.message) && !error.message.includes('s3cret'),
+      );
+    });
+  }
 });
