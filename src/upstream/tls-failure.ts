@@ -22,7 +22,6 @@ const WORDS: ReadonlyMap<string, string> = new Map([
   ['ERR_SSL_WRONG_VERSION_NUMBER', 'it does not speak TLS on this port'],
   ['ERR_SSL_DH_KEY_TOO_SMALL', 'its key exchange is too weak'],
   ['ERR_SSL_EXCESSIVE_MESSAGE_SIZE', 'its certificate is too large'],
-  ['ERR_TLS_RENEGOTIATION_DISABLED', 'it wanted to change its certificate in the middle of a connection'],
 ]);
 
 const CODE =

@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto';
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContext } from 'node:tls';
 import { ConfigError } from '../errors.js';
 import { type RegistrySettings, settingsFinder } from '../registries/settings.js';
@@ -49,6 +50,8 @@ export function upstreamContext(roots: readonly string[], clientCertificate?: Cl
     ca: [...roots],
     minVersion: 'TLSv1.2',
     ciphers: `${DEFAULT_CIPHERS}:@SECLEVEL=2`,
+    // In TLS 1.2 the other side could show another certificate in the middle of a connection (threats C10).
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     ...clientCertificate,
   });
 }

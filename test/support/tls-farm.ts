@@ -36,7 +36,7 @@ export interface TlsFarm extends AsyncDisposable {
   onSecure: ((socket: TLSSocket) => void) | undefined;
   /** Asks for a path of a host through the proxy. */
   ask(host: string, path: string): Promise<ProxyAnswer>;
-  /** Resolves when no connection from the proxy is open. */
+  /** Resolves when no connection that came since the TLS was set is open. */
   quiet(): Promise<void>;
 }
 
@@ -52,6 +52,8 @@ export async function startTlsFarm(options: FarmOptions = {}): Promise<TlsFarm> 
   const own = await openAuthority(join(folder.path, 'ca'));
   const root = makeCertificate({ subject: 'farm root', authority: {} });
   const sockets = new Set<Socket>();
+  /** Those that came since the TLS was set last. */
+  let recent: Socket[] = [];
   const requests: string[] = [];
   let stand: Stand = {};
   let handler: ((socket: Socket) => void) | undefined;
@@ -81,6 +83,7 @@ export async function startTlsFarm(options: FarmOptions = {}): Promise<TlsFarm> 
   const server = createServer((raw) => {
     connections += 1;
     sockets.add(raw);
+    recent.push(raw);
     raw.on('error', () => raw.destroy());
     raw.on('close', () => sockets.delete(raw));
     (handler ?? secure)(raw);
@@ -121,6 +124,7 @@ export async function startTlsFarm(options: FarmOptions = {}): Promise<TlsFarm> 
     onSecure = undefined;
     bytes = 0;
     connections = 0;
+    recent = [];
     requests.length = 0;
   }
 
@@ -147,7 +151,7 @@ export async function startTlsFarm(options: FarmOptions = {}): Promise<TlsFarm> 
     answerWith: (other) => setStand({}, other),
     ask: (host, path) => proxyGet({ proxy, ca: own.certificatePem, authority: `${host}:${port}`, path }),
     quiet: async () => {
-      for (const socket of sockets) if (!socket.closed) await once(socket, 'close');
+      for (const socket of recent) if (!socket.closed) await once(socket, 'close');
     },
     [Symbol.asyncDispose]: async () => {
       await app.stop();
