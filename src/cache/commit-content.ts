@@ -30,13 +30,24 @@ export async function commitContent(
   const standing = await wholeContent(files, folder, digest, spool.sizeBytes);
   if (standing !== undefined) {
     await discardFile(files, spool.path);
-    return standing;
+    const learned = mediaType !== undefined && standing.mediaType === undefined;
+    return learned ? withMediaType(files, folder, digest, { ...standing, mediaType }) : standing;
   }
   const sums = { sizeBytes: spool.sizeBytes, mediaType, storedAt, generation: folder.generation, crcs: spool.crcs };
   try {
     await place(files, folder, spool.path, await syncBoth(files, folder.directory, spool.fd, sums), digest);
   } catch (error) {
     throw storeFault('commit content', error);
+  }
+  return sums;
+}
+
+/** Writes down what a manifest is that was first delivered as a blob; otherwise it would be fetched each time. */
+async function withMediaType(files: FileSystem, { directory }: DataFolder, digest: Digest, sums: Sums): Promise<Sums> {
+  try {
+    await files.rename(await writeSums(files, directory, sums, true), sumsPath(directory, digest));
+  } catch (error) {
+    throw storeFault('write the sums of content', error);
   }
   return sums;
 }

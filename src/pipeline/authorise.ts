@@ -2,7 +2,7 @@ import type { Permission } from '../access/access.js';
 import type { RawHeaders } from '../http/exchange.js';
 import { headerValue, headerValues } from '../http/headers.js';
 import type { Digest } from '../oci/digest.js';
-import { normaliseAccept } from '../oci/media-types.js';
+import { bareMediaType, normaliseAccept } from '../oci/media-types.js';
 import type { UpstreamResponse } from '../upstream/contract.js';
 import { sendFollowing } from '../upstream/redirects.js';
 import { announcedLength } from './ask-upstream.js';
@@ -57,10 +57,16 @@ export async function askHead(visit: Visit): Promise<HeadAnswer> {
 
 /** The length that a HEAD's yes gives for this digest; undefined where it is no yes that counts. */
 export function yesOf(answer: HeadAnswer, digest: Digest): number | undefined {
-  if (answer.status !== 200) return undefined;
+  if (answer.status !== 200 || isPage(answer.headers)) return undefined;
   const claimed = headerValue(answer.headers, 'docker-content-digest');
   if (claimed !== undefined && claimed !== digest) return undefined;
   return announcedLength(answer);
+}
+
+/** A page for people, such as a login or a captive portal, is no content of a registry, whatever its length (threats W3). */
+function isPage(headers: RawHeaders): boolean {
+  const type = bareMediaType(headerValue(headers, 'content-type') ?? '');
+  return type === 'text/html' || type === 'application/xhtml+xml';
 }
 
 function permit(visit: Visit, digest: Digest, sizeBytes: number): Authorisation {
@@ -77,7 +83,7 @@ async function askFirstByte(visit: Visit, digest: Digest): Promise<Authorisation
   const response = await sendFollowing(visit.upstream, { target, method: 'GET', path, headers, signal });
   await context.access.observe({ scope, credential, digest, status: response.status, refusalCounts: true });
   const sizeBytes = response.status === 200 ? announcedLength(response) : totalOf(response.status, response.headers);
-  if (sizeBytes !== undefined) {
+  if (sizeBytes !== undefined && !isPage(response.headers)) {
     response.discard();
     return permit(visit, digest, sizeBytes);
   }

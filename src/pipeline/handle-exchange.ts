@@ -94,7 +94,10 @@ async function answerFault(context: PipelineContext, exchange: Exchange, trace: 
     reply.destroy();
     return;
   }
-  const { headers, body } = errorBody(error.status, error.message, exchange.id);
+  // What went wrong inside is for the log; its words may hold what is none of a client's business (threats F07).
+  const message =
+    error.source === 'internal' && !(thrown instanceof ProxyError) ? 'the proxy has failed' : error.message;
+  const { headers, body } = errorBody(error.status, message, exchange.id);
   reply.head(error.status, headers);
   try {
     if (request.method !== 'HEAD') await reply.write(body);

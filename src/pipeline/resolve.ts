@@ -1,3 +1,4 @@
+import { type FaultCode, ProxyError } from '../errors.js';
 import type { RawHeaders } from '../http/exchange.js';
 import { headerValue } from '../http/headers.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
@@ -8,6 +9,14 @@ import { offerProof } from './offer-proof.js';
 import { serve } from './serve.js';
 import { recallTag, rememberTag } from './tag-memory.js';
 import type { Visit } from './visit.js';
+
+const UNREACHABLE: ReadonlySet<FaultCode> = new Set([
+  'upstream-dns',
+  'upstream-connect',
+  'upstream-tls',
+  'upstream-timeout',
+  'egress-refused',
+]);
 
 /** What a registry says about its limits goes to the client with an answer from disk, too. */
 const RELAYED_WITH_HIT = new Set(['ratelimit-limit', 'ratelimit-remaining', 'docker-ratelimit-source', 'warning']);
@@ -26,7 +35,7 @@ export async function resolveTag(visit: Visit): Promise<void> {
 
 async function serveResolved(visit: Visit): Promise<boolean> {
   const { context, scope, credential } = visit;
-  const answer = await askHead(visit).catch(() => undefined);
+  const answer = await askHead(visit).catch(unlessUnreachable);
   if (!answer) return false;
   const digest = resolvedDigest(answer.headers);
   const sizeBytes = digest && yesOf(answer, digest);
@@ -38,6 +47,11 @@ async function serveResolved(visit: Visit): Promise<boolean> {
   offerProof(visit, digest, sizeBytes);
   const extra = relayedWithHit(answer.headers);
   return serve(visit, entry, 'resolved', extra);
+}
+
+/** A HEAD that was cut off may be one that the upstream does not like; an upstream that cannot be reached need not be asked twice. */
+function unlessUnreachable(error: unknown): undefined {
+  if (error instanceof ProxyError && UNREACHABLE.has(error.code)) throw error;
 }
 
 function resolvedDigest(headers: RawHeaders): Digest | undefined {

@@ -51,6 +51,18 @@ export function describeCacheStore(name: string, create: () => Promise<StoreUnde
       assert.equal(store.fault, undefined);
     });
 
+    it('learns the media type of content that first came as a blob, and forgets none', async () => {
+      const bytes = Buffer.from('{"schemaVersion":2,"first":"as a blob"}');
+      const digest = digestOfBytes(bytes);
+      const first = await store.put(digest, bytes, undefined);
+      assert.equal(first.mediaType, undefined);
+      assert.equal((await store.put(digest, bytes, MEDIA_TYPE)).mediaType, MEDIA_TYPE);
+      assert.deepEqual(await store.lookup(digest), { ...first, mediaType: MEDIA_TYPE });
+      assert.equal((await store.put(digest, bytes, undefined)).mediaType, MEDIA_TYPE);
+      assert.deepEqual(await store.readAll(digest, bytes.length), bytes);
+      assert.deepEqual(store.usage, { bytes: bytes.length, entries: 1 });
+    });
+
     it('holds empty content', async () => {
       const digest = digestOfBytes(Buffer.alloc(0));
       assert.equal((await store.put(digest, Buffer.alloc(0), undefined)).sizeBytes, 0);

@@ -25,6 +25,7 @@ describe('pipeline/authorise', () => {
     ['a length', 200, ['Content-Length', '7'], 7],
     ['a length and the digest', 200, ['Content-Length', '7', 'Docker-Content-Digest', DIGEST], 7],
     ['another digest', 200, ['Content-Length', '7', 'Docker-Content-Digest', DIGEST.replace('a', 'b')], undefined],
+    ['a page of the right length', 200, ['Content-Length', '7', 'Content-Type', 'text/html; charset=utf-8'], undefined],
     ['no length', 200, ['Docker-Content-Digest', DIGEST], undefined],
     ['a length that is none', 200, ['Content-Length', '7x'], undefined],
     ['two lengths', 200, ['Content-Length', '7', 'Content-Length', '8'], undefined],
@@ -58,6 +59,7 @@ describe('pipeline/authorise', () => {
   const first: readonly [string, Misbehaviour, number | undefined][] = [
     ['a 206', { status: 206, setHeaders: { 'Content-Range': 'bytes 0-0/1000' }, body: Buffer.alloc(1) }, 1000],
     ['the whole', { ignoreRange: true }, 1000],
+    ['a page of the right length', { ignoreRange: true, setHeaders: { 'Content-Type': 'text/html' } }, undefined],
     ['a 206 of unknown length', { status: 206, setHeaders: { 'Content-Range': 'bytes 0-0/*' } }, undefined],
     ['a 206 of another part', { status: 206, setHeaders: { 'Content-Range': 'bytes 5-5/1000' } }, undefined],
     ['a 416', { status: 416 }, undefined],

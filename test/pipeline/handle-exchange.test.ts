@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { OCI_MANIFEST } from '../../src/oci/media-types.js';
+import { createMemoryStore } from '../support/memory-store.js';
 import { digestText, seededBytes, type TestImage } from '../support/registry-content.js';
 import { type Asked, openStage, type Stage, type StageOptions } from './stage.js';
 
@@ -113,6 +114,16 @@ describe('pipeline/handle-exchange', () => {
     );
     const head = await stage.ask({ ...blob(), method: 'HEAD', target });
     assert.deepEqual([head.status, head.sentBytes, head.state], [502, 0, 'ended']);
+  });
+
+  it('keeps the words of an error that nobody foresaw for the log', async () => {
+    const store = { ...createMemoryStore(), lookup: () => Promise.reject(new Error('secret words')) };
+    await open({ store });
+    const reply = await stage.ask(blob());
+    assert.equal(reply.status, 500);
+    assert.match(reply.text, /the proxy has failed/);
+    assert.doesNotMatch(reply.text, /secret/);
+    assert.ok(stage.log.some(({ fields }) => fields.error === 'secret words'));
   });
 
   it('breaks the connection where the answer has begun, and never ends a short body cleanly', async () => {

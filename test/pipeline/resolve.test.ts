@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { ProxyError } from '../../src/errors.js';
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.js';
 import { resolveTag } from '../../src/pipeline/resolve.js';
+import { canonicalRegistry } from '../../src/registries/aliases.js';
 import type { Misbehaviour } from '../support/registry-answer.js';
 import type { TestImage } from '../support/registry-content.js';
 import { openStage, type Stage } from './stage.js';
@@ -77,6 +79,25 @@ describe('pipeline/resolve', () => {
     stage.registry.misbehave({ kind: 'manifest', own: false }, { status: 401, body: Buffer.from('log in') });
     const reply = await get();
     assert.deepEqual([reply.status, reply.text], [401, 'log in']);
+  });
+
+  it('does not ask an upstream twice that cannot be reached', async () => {
+    const target = { ...stage.target, port: 1 };
+    const scope = canonicalRegistry(target.host, target.port, target.scheme);
+    await stage.context.facts.set('tag', `${scope} team/app:v1`, { digest: image.digest, at: 0 });
+    const visit = stage.visit({ path: '/v2/team/app/manifests/v1', headers: ['Accept', OCI_MANIFEST], target });
+    await assert.rejects(
+      resolveTag(visit),
+      (error) => error instanceof ProxyError && error.code === 'upstream-connect',
+    );
+    const { body } = await stage.context.metrics.render();
+    const sent = body
+      .split('\n')
+      .filter((line) => line.startsWith('entrepot_upstream_requests') && line.includes(':1"'));
+    assert.deepEqual(
+      sent.map((line) => /method="(\w+)"/.exec(line)?.[1]),
+      ['HEAD'],
+    );
   });
 
   it('gives no type that the client does not take', async () => {

@@ -15,8 +15,10 @@ export function createMemoryStore(): CacheStore {
 
   function keep(digest: Digest, bytes: Buffer, mediaType: string | undefined): Entry {
     const standing = held.get(digest);
-    if (standing !== undefined) return standing.entry;
-    const entry = { digest, sizeBytes: bytes.byteLength, mediaType, storedAt: Date.now() };
+    if (standing !== undefined && (standing.entry.mediaType !== undefined || mediaType === undefined))
+      return standing.entry;
+    const storedAt = standing?.entry.storedAt ?? Date.now();
+    const entry = { digest, sizeBytes: bytes.byteLength, mediaType, storedAt };
     held.set(digest, { entry, bytes });
     return entry;
   }
