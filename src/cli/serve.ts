@@ -6,6 +6,7 @@ import type { ListenAddress } from '../config/units.js';
 import { formatAuthority } from '../net/authority.js';
 import type { LogFields } from '../telemetry/log.js';
 import { type Command, type CommandIo, renderPairs, type Signal } from './command.js';
+import { nodeLifeWarning } from './node-version.js';
 
 export const serve: Command = {
   words: ['serve'],
@@ -38,6 +39,8 @@ export async function runServe(
     const wantsJson = config.logFormat === 'json' && originOf(settings, 'log-format') !== 'default';
     if (!wantsJson) io.out(describeStart(running));
     if (config.logFormat === 'json') running.logger.info(startFields(running), 'The proxy is ready');
+    const old = nodeLifeWarning(process.versions.node, Date.now());
+    if (old !== undefined) running.logger.warn({}, old);
     const signal = await signals.first;
     running.logger.info({ signal }, 'Stopping; another signal ends the process at once');
     await running.stop();
