@@ -125,9 +125,10 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     deny: parseRanges(config.egressDeny),
     ownListeners: () => own,
   });
-  const upstream = createUpstreamClient({ guard, trust });
+  const policy = createHostPolicy(config);
+  const upstream = createUpstreamClient({ guard, trust, deny: policy.deny });
   closers.push(() => upstream.close());
-  const blobs = createBlobClient({ guard, trust });
+  const blobs = createBlobClient({ guard, trust, deny: policy.deny });
   closers.push(() => blobs.close());
 
   const flights = createFlights({
@@ -200,12 +201,13 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     allowClients: parseRanges(config.allowClients),
     proxyAuth,
     limits: { ...LIMITS, connections: { perClient: config.maxClientConnections, total: config.maxConnections } },
-    policy: { ...createHostPolicy(config), permits: (host) => authority.permits(host) },
+    policy: { ...policy, permits: (host) => authority.permits(host) },
     probe,
     guard,
     leaves,
     handler: (exchange) => handleExchange(context, exchange),
-    dialUpstream: (target) => connectUpstream(target, { guard, trust, timeoutMs: DEFAULT_TIMEOUTS.connectMs }),
+    dialUpstream: (target) =>
+      connectUpstream(target, { guard, trust, deny: policy.deny, timeoutMs: DEFAULT_TIMEOUTS.connectMs }),
     origin: (path) => originAnswer(path, authority),
     events: proxyEvents(logger, metrics),
   });

@@ -3,6 +3,7 @@ import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { ProxyError } from '../errors.js';
 import type { Target } from '../http/exchange.js';
 import type { EgressGuard } from '../net/egress-guard.js';
+import type { HostPatterns } from '../net/host-pattern.js';
 import { upstreamFailure } from './failure.js';
 import { checkIdentity } from './server-identity.js';
 import type { Trust } from './trust.js';
@@ -10,6 +11,8 @@ import type { Trust } from './trust.js';
 export interface ConnectOptions {
   readonly guard: EgressGuard;
   readonly trust: Trust;
+  /** `--deny`: hosts that no redirect and no token realm leads to either. */
+  readonly deny?: Pick<HostPatterns, 'matches'>;
   /** From the first packet to the end of the TLS handshake. */
   readonly timeoutMs: number;
 }
@@ -22,6 +25,7 @@ export interface ConnectOptions {
 export function connectUpstream(target: Target, options: ConnectOptions, onread?: OnReadOpts): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const { host, port } = target;
+    if (options.deny?.matches(host, port)) throw new ProxyError('egress-refused', `${host} is closed by --deny`);
     const address = isIP(host) !== 0;
     if (address) options.guard.check(host, port);
     const tcp = {

@@ -123,4 +123,14 @@ describe('integration/redirects', () => {
     assert.match(answer.body.toString(), /--egress-allow/);
     assert.equal(other.requests.length, 1);
   });
+
+  it('follows no redirect to a host that --deny closes', async () => {
+    await proxy.close();
+    proxy = await startProxy({ registries: [registry], flags: { deny: registry.cdnAuthority } });
+    registry.delivery = { redirect: 307 };
+    const answer = await proxyGet({ ...request, ...proxy.way });
+    assert.equal(answer.status, 403);
+    assert.match(answer.body.toString(), /closed by --deny/);
+    assert.equal(registry.hits({ server: 'cdn' }), 0);
+  });
 });
