@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import tls from 'node:tls';
@@ -216,6 +217,30 @@ describe('integration/ca-lifecycle', () => {
     }
     await certificateOf('quay.io', ca);
     assert.equal((await admin('/healthz')).status, 200);
+  });
+
+  it('B24: a session of one host is resumed there and at no other', async () => {
+    await start();
+    const ca = await readFile(join(caDir, 'ca.crt'), 'utf8');
+    async function resume(host: string, session?: Buffer): Promise<{ reused: boolean; session: Buffer }> {
+      assert.ok(proxy);
+      const client = await connectRaw(proxy.place);
+      client.send(`CONNECT ${host}:443 HTTP/1.1\r\nHost: ${host}:443\r\n\r\n`);
+      await client.readUntil('\r\n\r\n');
+      client.socket.removeAllListeners('data');
+      const secured = tls.connect({ socket: client.socket, host, servername: host, ca, ...(session && { session }) });
+      const isNew = session === undefined ? once(secured, 'session') : undefined;
+      await once(secured.resume(), 'secureConnect');
+      // A ticket comes after the handshake, and none when one has just been used.
+      const [ticket = Buffer.alloc(0)] = ((await isNew) ?? []) as readonly Buffer[];
+      const reused = secured.isSessionReused();
+      secured.destroy();
+      client.destroy();
+      return { reused, session: ticket };
+    }
+    const { session } = await resume('quay.io');
+    assert.equal((await resume('quay.io', session)).reused, true);
+    assert.equal((await resume('ghcr.io', session)).reused, false);
   });
 
   it('B07: no route, command or file outside of the folder has the key', async () => {
