@@ -33,11 +33,16 @@ export class StartFailed extends Error {
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** Runs `entrepot serve` on a folder and resolves when it is ready. Rejects with StartFailed where it ends before. */
-export async function spawnProxy(folder: string, options: ProxyOptions): Promise<ProxyProcess> {
+export async function spawnProxy(
+  folder: string,
+  options: ProxyOptions,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<ProxyProcess> {
   const flags = { ...(await proxyFlags(folder, options)), 'log-level': options.flags?.['log-level'] ?? 'info' };
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
   const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts', 'serve', ...args], {
     cwd: ROOT,
+    env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const said: string[] = [];
