@@ -38,8 +38,11 @@ const EVERY_MS = 60_000;
  */
 export async function watchAuthority(directory: string, options: WatchOptions = {}): Promise<WatchedAuthority> {
   const { events = {}, everyMs = EVERY_MS, now = Date.now } = options;
-  let authorities = await openAuthorities(directory, options);
-  let lastRead = fingerprintOf(await readAuthorityFiles(directory));
+  const { created } = (await openAuthorities(directory, options)).current;
+  // From the very files that later ones are compared with: another process may change them at any moment.
+  const opened = await readAuthorityFiles(directory);
+  let authorities = assembleAuthorities(directory, opened, { now: now(), created });
+  let lastRead = fingerprintOf(opened);
   let signer = signerAt(authorities, now()).certificatePem;
   let lastFault: string | undefined;
   let warnedAt = Number.NEGATIVE_INFINITY;
