@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { ProxyError } from '../../src/errors.js';
+import { parseRanges } from '../../src/net/address-ranges.js';
+import { createEgressGuard, type EgressGuard, type EgressGuardOptions } from '../../src/net/egress-guard.js';
 import { connectUpstream } from '../../src/upstream/connect.js';
 import { createTestAuthority, type TestCertificate } from '../support/test-certificates.js';
 import { authority, loopbackGuard, type Server, serve, testTrust } from './loopback.js';
@@ -73,6 +76,45 @@ describe('upstream/connect', () => {
       await assert.rejects(connectUpstream(target('http', host), strict), { code: 'egress-refused' });
     }
     assert.equal(server?.connections, 0);
+  });
+
+  /** A guard that allows 127.0.0.1 alone, over a name server that gives these answers in turn. */
+  function guardOver(answers: readonly (readonly string[])[]): { guard: EgressGuard; asked: () => number } {
+    let asked = 0;
+    const resolve = ((_name: string, _options: object, callback: (error: null, found: object[]) => void) => {
+      const addresses = answers[asked] ?? [];
+      asked += 1;
+      callback(
+        null,
+        addresses.map((address) => ({ address, family: 4 })),
+      );
+    }) as unknown as NonNullable<EgressGuardOptions['resolve']>;
+    const allow = parseRanges(['127.0.0.1/32']);
+    const guard = createEgressGuard({ allow, deny: parseRanges([]), ownListeners: () => [], resolve });
+    return { guard, asked: () => asked };
+  }
+
+  it('A05: dials the address that was checked, and checks again what a name resolves to the next time', async () => {
+    const { target } = await start(authority.issue(['registry.test']));
+    const trap = net.createServer(() => assert.fail('somebody came')).listen(server?.port, '127.0.0.2');
+    await once(trap, 'listening');
+    const { guard, asked } = guardOver([['127.0.0.1'], ['127.0.0.2']]);
+    const place = target('https', 'registry.test');
+    const socket = await connectUpstream(place, { ...options, guard });
+    assert.deepEqual([asked(), socket.remoteAddress], [1, '127.0.0.1']);
+    socket.destroy();
+    await assert.rejects(connectUpstream(place, { ...options, guard }), { code: 'egress-refused' });
+    assert.equal(asked(), 2);
+    trap.close();
+    await once(trap, 'close');
+  });
+
+  it('A05: dials of several addresses only those that pass', async () => {
+    const { target } = await start();
+    const { guard } = guardOver([['127.0.0.2', '169.254.169.254', '127.0.0.1']]);
+    const socket = await connectUpstream(target('http', 'registry.test'), { ...options, guard });
+    assert.equal(socket.remoteAddress, '127.0.0.1');
+    socket.destroy();
   });
 
   it('says that nobody listens', async () => {
