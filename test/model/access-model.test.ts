@@ -11,14 +11,19 @@ import { type Parts, RIGHT_PARTS } from './model-proxy.js';
  * Every byte sent for a digest to a credential in a repository was authorised by an answer of that repository's own
  * registry that is young enough, and was once delivered by it or is public. Random histories of users, repositories
  * and registries (one of which lies) run through the real pipeline; an oracle that saw only what passed on the wire
- * judges each body when it begins. ENTREPOT_MODEL_SEED repeats a run, ENTREPOT_MODEL_STEPS makes it longer.
+ * judges each body when it begins. ENTREPOT_MODEL_SEED takes other histories (`random` new ones each time), and
+ * ENTREPOT_MODEL_STEPS more of them.
  */
 
 const STEPS_PER_RUN = 500;
 const STEPS = Number(process.env['ENTREPOT_MODEL_STEPS'] ?? 100_000);
-const SEED = Number(process.env['ENTREPOT_MODEL_SEED'] ?? randomInt(2 ** 31));
+const SEED = seedOf(process.env['ENTREPOT_MODEL_SEED'] ?? '20261121');
 /** What is enough to find every mistake that is planted, many times over. */
 const RUNS_TO_FIND = 60;
+
+function seedOf(text: string): number {
+  return text === 'random' ? randomInt(2 ** 31) : Number(text);
+}
 
 interface Search {
   readonly found: { readonly history: History; readonly violation: string } | undefined;

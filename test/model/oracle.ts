@@ -13,12 +13,20 @@ export interface RuleTimes {
   readonly linkMaxAgeMs: number;
 }
 
+interface Said {
+  /** Monotonic milliseconds. */
+  readonly at: number;
+  readonly step: number;
+  /** The place among all that was said. */
+  readonly order: number;
+}
+
 /** What one registry told one credential, as the world saw it pass. */
 interface Told {
-  /** Digest of a yes, and when and in which step it was said. */
-  readonly yes: Map<Digest, { readonly at: number; readonly step: number }>;
-  /** Digest of the last 404, and when. */
-  readonly gone: Map<Digest, number>;
+  /** Digest of a yes, and when it was said. */
+  readonly yes: Map<Digest, Said>;
+  /** Digest of the last 404. It takes this digest only: what a manifest covered before it was gone stays covered. */
+  readonly gone: Map<Digest, Said>;
   /** The last yes other than a delivery: from then on the registry knows the credential here. */
   knownAt: number;
   /** The step of that yes. */
@@ -46,6 +54,9 @@ export class Oracle {
   #crowded = false;
   #sequence = 0;
   #step = 0;
+  #order = 0;
+  /** Steps with several requests at once. */
+  readonly #crowds = new Set<number>();
 
   constructor(clock: ModelClock, times: RuleTimes) {
     this.#clock = clock;
@@ -56,6 +67,7 @@ export class Oracle {
   begin(requests: number): void {
     this.#crowded = requests > 1;
     this.#step += 1;
+    if (this.#crowded) this.#crowds.add(this.#step);
     this.#passing.clear();
   }
 
@@ -66,7 +78,7 @@ export class Oracle {
   /** The registry said yes to a credential for content of the right length. */
   yes(scope: string, credential: string, digest: Digest): void {
     const told = this.#toldTo(scope, credential);
-    told.yes.set(digest, { at: this.#clock.monotonicMs, step: this.#step });
+    told.yes.set(digest, this.#said());
     told.gone.delete(digest);
     told.knownAt = this.#clock.monotonicMs;
     told.knownIn = this.#step;
@@ -77,7 +89,7 @@ export class Oracle {
   delivered(scope: string, credential: string, content: Content): void {
     this.#scopes.add(scope);
     const told = this.#toldTo(scope, credential);
-    told.yes.set(content.digest, { at: this.#clock.monotonicMs, step: this.#step });
+    told.yes.set(content.digest, this.#said());
     told.gone.delete(content.digest);
     this.#delivered.set(keyOf(scope, content.digest), this.#clock.wallMs);
     this.#sequence += 1;
@@ -103,8 +115,7 @@ export class Oracle {
     const known = this.#isFresh(told.knownAt) && !(this.#crowded && told.knownIn === this.#step);
     const at = this.#sequence;
     this.#take(() => {
-      if (!this.#crowded || told.yes.get(digest)?.step !== this.#step) told.yes.delete(digest);
-      told.gone.set(digest, this.#clock.monotonicMs);
+      told.gone.set(digest, this.#said());
       // A delivery that crossed the 404 may count after it.
       if (known && at === this.#sequence) this.#delivered.delete(keyOf(scope, digest));
     });
@@ -149,9 +160,11 @@ export class Oracle {
   #isAllowed(scope: string, credential: string, digest: Digest): boolean {
     if (this.#isPublic(scope, digest)) return true;
     const told = this.#told.get(`${scope}\n${credential}`);
-    const goneAt = told?.gone.get(digest) ?? Number.NEGATIVE_INFINITY;
-    for (const [root, { at }] of told?.yes ?? []) {
-      if (at >= goneAt && this.#isFresh(at) && contentOf(root)?.covers.has(digest)) return true;
+    const gone = told?.gone.get(digest);
+    for (const [root, said] of told?.yes ?? []) {
+      // In a step with several requests nobody knows which came first.
+      const isBarred = gone && gone.order > said.order && !(this.#crowds.has(gone.step) && gone.step === said.step);
+      if (!isBarred && this.#isFresh(said.at) && contentOf(root)?.covers.has(digest)) return true;
     }
     return false;
   }
@@ -181,6 +194,11 @@ export class Oracle {
     const at = this.#delivered.get(keyOf(scope, digest));
     if (at === undefined || !this.#hasLink(scope, digest)) return;
     this.#delivered.set(keyOf(scope, digest), Math.max(at, this.#clock.wallMs));
+  }
+
+  #said(): Said {
+    this.#order += 1;
+    return { at: this.#clock.monotonicMs, step: this.#step, order: this.#order };
   }
 
   #take(change: () => void): void {
