@@ -24,7 +24,6 @@ COPY --from=build /app/dist ./dist
 # The image's defaults; a flag after `serve` wins over each. Disk work runs in that many threads.
 ENV NODE_ENV=production \
   UV_THREADPOOL_SIZE=16 \
-  UV_THREADPOOL_SIZE=16 \
   ENTREPOT_LOG_FORMAT=json \
   ENTREPOT_LISTEN=[::]:3128 \
   ENTREPOT_ADMIN_LISTEN=[::]:3129 \

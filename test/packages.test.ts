@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { nodeVersionProblem } from '../src/cli/node-version.js';
 import { PACKAGE_ROOT } from '../src/config/paths.js';
 
 /**
@@ -46,9 +47,23 @@ interface Lockfile {
         readonly dev?: boolean;
         readonly integrity?: string;
         readonly link?: boolean;
+        readonly optional?: boolean;
+        readonly dependencies?: Readonly<Record<string, string>>;
+        readonly devDependencies?: Readonly<Record<string, string>>;
       }
     >
   >;
+}
+
+interface Manifest {
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly devDependencies: Readonly<Record<string, string>>;
+  readonly allowScripts: Readonly<Record<string, boolean>>;
+  readonly engines: { readonly node: string };
+}
+
+function readManifest(): Manifest {
+  return JSON.parse(readFileSync(path.join(PACKAGE_ROOT, 'package.json'), 'utf8')) as Manifest;
 }
 
 function readLockfile(): Lockfile {
@@ -83,7 +98,7 @@ describe('packages', () => {
   });
 
   for (const [name, minimum, why] of MINIMUM) {
-    it(`has no ${name} before ${minimum}: ${why}`, () => {
+    it(`L03: has no ${name} before ${minimum}: ${why}`, () => {
       const copies = copiesOf(name).filter(([place]) => HARMFUL_ANYWHERE.has(name) || place === `node_modules/${name}`);
       assert.ok(copies.length > 0, `${name} is not in the lockfile`);
       assert.deepEqual(
@@ -102,21 +117,66 @@ describe('packages', () => {
     });
   }
 
-  it('has a minimum for every dependency', () => {
-    const manifest = JSON.parse(readFileSync(path.join(PACKAGE_ROOT, 'package.json'), 'utf8')) as {
-      dependencies: Record<string, string>;
-    };
+  it('L03: has a minimum for every dependency', () => {
     const known = new Set(MINIMUM.map(([name]) => name));
     assert.deepEqual(
-      Object.keys(manifest.dependencies).filter((name) => !known.has(name)),
+      Object.keys(readManifest().dependencies).filter((name) => !known.has(name)),
       [],
     );
   });
 
-  it('runs the install script of one package only, at run time', () => {
-    const scripts = Object.entries(readLockfile().packages)
-      .filter(([, { hasInstallScript, dev }]) => hasInstallScript === true && dev !== true)
-      .map(([place]) => place);
-    assert.deepEqual(scripts, ['node_modules/sqlite3']);
+  it('L02: has a lockfile in step with the manifest', () => {
+    const { dependencies, devDependencies } = readManifest();
+    const root = readLockfile().packages[''];
+    assert.deepEqual({ ...root?.dependencies }, dependencies);
+    assert.deepEqual({ ...root?.devDependencies }, devDependencies);
+  });
+
+  it('L02: knows the bytes of every package that is installed everywhere, and links to none', () => {
+    const packages = Object.entries(readLockfile().packages).filter(([place]) => place !== '');
+    const loose = packages.filter(
+      ([, { integrity, optional, link }]) =>
+        link === true || (optional !== true && integrity?.startsWith('sha512-') !== true),
+    );
+    assert.deepEqual(
+      loose.map(([place]) => place),
+      [],
+    );
+    assert.ok(packages.length > 100);
+  });
+
+  it('L02: runs the install script of one package only at run time, and lets one more build tests', () => {
+    const scripts = Object.entries(readLockfile().packages).filter(([, { hasInstallScript }]) => hasInstallScript);
+    const atRunTime = scripts.filter(([, { dev }]) => dev !== true).map(([place]) => place);
+    assert.deepEqual(atRunTime, ['node_modules/sqlite3']);
+    // Those that may run; protobufjs, which tests of CRI use, has one that only prints.
+    assert.deepEqual(Object.keys(readManifest().allowScripts).sort(), ['esbuild', 'sqlite3']);
+    assert.deepEqual(
+      scripts.map(([place]) => place).filter((place) => !/\/(?:sqlite3|esbuild|protobufjs)$/.test(place)),
+      [],
+    );
+  });
+
+  it('L01: asks npm for a Node that the program itself would take', () => {
+    const [, oldest = ''] = /^>=(\d+\.\d+\.\d+)$/.exec(readManifest().engines.node) ?? [];
+    assert.equal(nodeVersionProblem(oldest), undefined);
+  });
+
+  it('leaves all cryptography to node:crypto, where FIPS counts', () => {
+    const sources = readdirSync(path.join(PACKAGE_ROOT, 'src'), { recursive: true, encoding: 'utf8' });
+    const texts = sources
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => [file, readFileSync(path.join(PACKAGE_ROOT, 'src', file), 'utf8')] as const);
+    const offences = texts.filter(
+      ([, text]) =>
+        /\bforge\.(?!asn1\b|util\b)\w+/.test(text) ||
+        /['"](?:md5|sha1|rc4|des3?)['"]/i.test(text) ||
+        /Math\.random/.test(text),
+    );
+    assert.deepEqual(
+      offences.map(([file]) => file),
+      [],
+    );
+    assert.ok(texts.some(([, text]) => /\bforge\.asn1\b/.test(text)));
   });
 });

@@ -36,6 +36,8 @@ export interface MadeOptions {
   readonly purpose?: 'server' | 'client';
   /** Critical name constraints: the only DNS names below it. */
   readonly permitted?: string;
+  /** Further extensions, DER. */
+  readonly extensions?: readonly Buffer[];
 }
 
 const DAY_MS = 86_400_000;
@@ -103,7 +105,7 @@ function extensionsOf(options: MadeOptions, publicKey: KeyObject, issuerKey: Key
     options.publicKey === undefined && extension('0603551d0e', der(0x04, keyId(publicKey))),
     extension('0603551d23', der(0x30, der(0x80, keyId(issuerKey)))),
   ];
-  return all.filter((one) => one !== false);
+  return [...all.filter((one) => one !== false), ...(options.extensions ?? [])];
 }
 
 function generalName(name: string | Buffer): Buffer {

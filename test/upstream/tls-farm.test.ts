@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { getDiffieHellman, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { type MadeCertificate, type MadeOptions, makeCertificate, subjectOf } from '../support/made-certificate.js';
-import { der, pemOf } from '../support/test-certificates.js';
+import { der, extension, pemOf } from '../support/test-certificates.js';
 import { type Stand, startTlsFarm, type TlsFarm } from '../support/tls-farm.js';
 
 /*
@@ -377,6 +379,27 @@ describe('upstream/tls-farm', () => {
         assert.deepEqual(farm.requests, ['GET /v2/ HTTP/1.1']);
       });
     }
+
+    it('C07: a certificate that its CA may have taken back, for nobody is asked', async () => {
+      const host = nextHost();
+      let visits = 0;
+      const place = createServer((socket) => {
+        visits += 1;
+        socket.destroy();
+      }).listen(0, '127.0.0.1');
+      await once(place, 'listening');
+      const url = der(0x86, Buffer.from(`http://127.0.0.1:${(place.address() as AddressInfo).port}/`));
+      const extensions = [
+        // Where the list of revocations is (RFC 5280 section 4.2.1.13), and who answers for one certificate (4.2.2.1).
+        extension('0603551d1f', der(0x30, der(0x30, der(0xa0, der(0xa0, url))))),
+        extension('06082b06010505070101', der(0x30, der(0x30, Buffer.from('06082b06010505073001', 'hex'), url))),
+      ];
+      farm.stand(shown(leaf(host, farm.root, { extensions })));
+      assert.equal((await farm.ask(host, '/v2/')).status, 200);
+      assert.equal(visits, 0);
+      place.close();
+      await once(place, 'close');
+    });
 
     it('C02: an address that stands in the certificate as an address', async () => {
       farm.stand(shown(leaf('127.0.0.1', farm.root)));

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parse } from 'yaml';
+import { PACKAGE_ROOT } from '../src/config/paths.js';
+
+function read(...names: readonly string[]): string {
+  return readFileSync(path.join(PACKAGE_ROOT, ...names), 'utf8');
+}
+
+interface Service {
+  readonly read_only?: boolean;
+  readonly cap_drop?: readonly string[];
+  readonly cap_add?: readonly string[];
+  readonly security_opt?: readonly string[];
+  readonly privileged?: boolean;
+  readonly user?: string;
+  readonly network_mode?: string;
+  readonly volumes?: readonly string[];
+  readonly ports?: readonly string[];
+}
+
+describe('deploy', () => {
+  it('runs the image as an ordinary user who owns nothing but its two folders', () => {
+    const [, ...stages] = read('Dockerfile').split(/^FROM /m);
+    const last = stages.at(-1) ?? '';
+    const [, user = '', group = ''] = /^USER (\d+):(\d+)$/m.exec(last) ?? [];
+    assert.ok(Number(user) > 0 && Number(group) > 0);
+    assert.match(last, /^VOLUME \["\/data", "\/ca"\]$/m);
+    assert.match(last, /^RUN install -d -o node -g node -m 0700 \/data \/ca$/m);
+    assert.doesNotMatch(last, /--chown|chmod|\bsudo\b|setcap|^ADD /m);
+    assert.ok(last.indexOf('\nUSER ') > last.lastIndexOf('\nRUN '), 'nothing is installed as that user');
+  });
+
+  it('builds the image from what the lockfile names, and lets nothing else into the build', () => {
+    assert.match(read('Dockerfile'), /^RUN npm ci /m);
+    const [first, ...rest] = read('.dockerignore')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'));
+    assert.equal(first, '*');
+    assert.deepEqual(rest, ['!package.json', '!package-lock.json', '!tsconfig.json', '!src']);
+  });
+
+  it('gives the container a root that it cannot write, no capability and no way to new privileges', () => {
+    const { services } = parse(read('deploy', 'compose.yaml')) as { services: Record<string, Service> };
+    const all = Object.values(services);
+    assert.ok(all.length > 0);
+    for (const service of all) {
+      assert.equal(service.read_only, true);
+      assert.deepEqual(service.cap_drop, ['ALL']);
+      assert.equal(service.cap_add, undefined);
+      assert.ok(service.security_opt?.includes('no-new-privileges:true'));
+      assert.ok(service.security_opt?.every((option) => !/unconfined|disable/.test(option)));
+      assert.deepEqual([service.privileged, service.network_mode, service.user], [undefined, undefined, undefined]);
+      assert.ok(
+        service.volumes?.every((volume) => /^(?:data|ca):/.test(volume)),
+        'only volumes of its own',
+      );
+    }
+  });
+
+  it('keeps the admin port of the container on the machine', () => {
+    const { services } = parse(read('deploy', 'compose.yaml')) as { services: Record<string, Service> };
+    const admin = Object.values(services).flatMap(({ ports = [] }) => ports.filter((port) => port.endsWith(':3129')));
+    assert.deepEqual(admin, ['127.0.0.1:3129:3129']);
+  });
+
+  const UNIT: readonly (readonly [key: string, value: string])[] = [
+    ['DynamicUser', 'yes'],
+    ['NoNewPrivileges', 'yes'],
+    ['CapabilityBoundingSet', ''],
+    ['AmbientCapabilities', ''],
+    ['ProtectSystem', 'strict'],
+    ['ProtectHome', 'yes'],
+    ['PrivateTmp', 'yes'],
+    ['PrivateDevices', 'yes'],
+    ['ProtectKernelModules', 'yes'],
+    ['ProtectKernelTunables', 'yes'],
+    ['ProtectControlGroups', 'yes'],
+    ['RestrictNamespaces', 'yes'],
+    ['RestrictSUIDSGID', 'yes'],
+    ['LockPersonality', 'yes'],
+    ['SystemCallArchitectures', 'native'],
+    ['SystemCallFilter', '@system-service'],
+    ['StateDirectoryMode', '0700'],
+    ['UMask', '0077'],
+  ];
+  for (const [key, value] of UNIT) {
+    it(`has ${key}=${value} in the unit`, () => {
+      const lines = read('deploy', 'entrepot.service').split('\n');
+      assert.deepEqual(
+        lines.filter((line) => line.startsWith(`${key}=`)),
+        [`${key}=${value}`],
+      );
+    });
+  }
+
+  it('switches no check of certificates off anywhere', () => {
+    for (const file of [['Dockerfile'], ['deploy', 'compose.yaml'], ['deploy', 'entrepot.service'], ['package.json']]) {
+      assert.doesNotMatch(read(...file), /REJECT_UNAUTHORIZED|strict-ssl|--insecure|insecure:/);
+    }
+  });
+});
