@@ -42,6 +42,8 @@ function finish(results: readonly Result[], failures: number): void {
   process.stdout.write(printed(rows));
   const open = unacceptable(rows);
   const unknown = unknownIds(CASES, results);
+  const stale = rows.filter(({ id, tests }) => tests > 0 && LEFT_OUT[id] !== undefined);
+  if (stale.length > 0) process.stdout.write(`Left out, and tested: ${stale.map(({ id }) => id).join(', ')}\n`);
   if (open.length > 0) process.stdout.write(`Not answered: ${open.map(({ id }) => id).join(', ')}\n`);
   if (unknown.length > 0) process.stdout.write(`No such threat: ${unknown.join(', ')}\n`);
   // Tests that leave something open are the affair of the other runs; here a failed hook must not keep the table waiting.
