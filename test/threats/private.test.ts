@@ -163,6 +163,28 @@ describe('threats/private images', () => {
     assert.match(refused.header('www-authenticate') ?? '', /^Bearer realm=/);
   });
 
+  it('lets fifty in and keeps fifty out while the download runs, and none of them disturbs it (E13, W9)', async () => {
+    const stalled = stage.registry.misbehave({ kind: 'blob', method: 'GET', authorized: true }, { stall: 20_000 }, 1);
+    const first = blob(ALICE);
+    await stalled.stalled();
+    const insiders = Array.from({ length: 49 }, () => blob(ALICE));
+    const outsiders = await Promise.all(Array.from({ length: 50 }, (_, i) => blob(i % 2 === 0 ? BOB : [])));
+    for (const [i, reply] of outsiders.entries()) {
+      assertNothing(reply);
+      assert.equal(reply.status, i % 2 === 0 ? 403 : 401);
+      assert.match(reply.text, i % 2 === 0 ? /DENIED/ : /UNAUTHORIZED/);
+    }
+    stalled.release();
+    for (const reply of await Promise.all([first, ...insiders])) {
+      assert.equal(reply.status, 200);
+      assert.equal(reply.state, 'ended');
+      assert.ok(reply.body.equals(layer.bytes));
+    }
+    const downloads = stage.registry.find({ kind: 'blob', method: 'GET', status: 200 });
+    assert.equal(downloads.length, 1);
+    assert.equal(downloads[0]?.outcome, 'complete');
+  });
+
   const NO_YES: readonly (readonly [string, Misbehaviour])[] = [
     [
       'a page of a portal',
