@@ -380,7 +380,7 @@ describe('upstream/tls-farm', () => {
       });
     }
 
-    it('C07: a certificate that its CA may have taken back, for nobody is asked', async () => {
+    it('a certificate that its CA may have taken back, for nobody is asked', async () => {
       const host = nextHost();
       let visits = 0;
       const place = createServer((socket) => {
