@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { boundedLabel, methodLabel, statusLabel } from '../../src/telemetry/labels.js';
 
 describe('telemetry/labels', () => {
-  it('lets the first names through and calls the rest other', () => {
+  it('lets the first names through and calls the rest other (K09)', () => {
     const label = boundedLabel(2);
     assert.deepEqual(['a', 'b', 'c', 'a', 'c'].map(label), ['a', 'b', 'other', 'a', 'other']);
   });

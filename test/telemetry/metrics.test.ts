@@ -58,7 +58,7 @@ describe('telemetry/metrics', () => {
     assert.ok(text.includes('entrepot_fills_in_flight 0'));
   });
 
-  it('gives at most 200 registries a label of their own, over all metrics together', async () => {
+  it('gives at most 200 registries a label of their own, over all metrics together (K09)', async () => {
     const metrics = createMetrics({ nodeDefaults: false });
     for (let n = 0; n < 300; n += 1) metrics.sentBytes(`r${n}.example`, 'upstream', 1);
     metrics.upstreamBytes('late.example', 3);
