@@ -31,7 +31,7 @@ describe('upstream/client', () => {
     server = await serve((request, response) => {
       void textOf(request).then((text) => {
         body = text;
-        response.end();
+        return response.end();
       });
     });
     const headers = ['X-Case', 'Kept', 'Accept', 'a', 'Accept', 'b', 'Host', 'lie.test', 'Content-Length', '5'];
