@@ -3,6 +3,7 @@ import { ProxyError } from '../errors.js';
 import type { Exchange, RawHeaders, Reply } from '../http/exchange.js';
 import { contentLength, stripHopByHop, withoutHeaders } from '../http/headers.js';
 import type { CheckedRequest } from './request-check.js';
+import { writeBytesFor } from './write-size.js';
 
 export interface ExchangeOptions {
   readonly id: string;
@@ -12,6 +13,8 @@ export interface ExchangeOptions {
   readonly checked: CheckedRequest;
   /** True when the connection is to be closed after this answer. */
   readonly closing: () => boolean;
+  /** How many bytes are handed to the connection at once; as for a single exchange where it is left out. */
+  readonly writeBytes?: () => number;
 }
 
 // A client that takes nothing for so long is gone, whatever TCP says; one that unpacks a layer may pause for a while.
@@ -41,7 +44,7 @@ export function createExchange(request: IncomingMessage, response: ServerRespons
       body: request,
       hasBody: options.checked.hasBody,
     },
-    reply: createReply(request, response, gone, options.closing),
+    reply: createReply(request, response, gone, options),
     get signal() {
       return gone.signal;
     },
@@ -67,7 +70,12 @@ function createAbort(): Abort {
   };
 }
 
-function createReply(request: IncomingMessage, response: ServerResponse, gone: Abort, closing: () => boolean): Reply {
+function createReply(
+  request: IncomingMessage,
+  response: ServerResponse,
+  gone: Abort,
+  { closing, writeBytes = () => writeBytesFor(1) }: ExchangeOptions,
+): Reply {
   let headSent = false;
   let sentBytes = 0;
   let status = 0;
@@ -115,7 +123,11 @@ function createReply(request: IncomingMessage, response: ServerResponse, gone: A
       throw new ProxyError('internal', 'The answer is longer than its Content-Length.');
     }
     sentBytes += bytes.byteLength;
-    await settled((done) => response.write(bytes, done));
+    for (let at = 0; at < bytes.byteLength; ) {
+      const part = bytes.subarray(at, at + writeBytes());
+      at += part.byteLength;
+      await settled((done) => response.write(part, done));
+    }
   }
 
   async function end(): Promise<void> {

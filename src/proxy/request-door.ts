@@ -12,6 +12,7 @@ import { refusalOf, sendRefusal, writeRefusal } from './refusal.js';
 import { type CheckedRequest, checkPlainRequest, checkTunnelRequest, type RequestHead } from './request-check.js';
 import { passUpgrade, upgradeHead } from './upgrade.js';
 import { refusePlain } from './verdict.js';
+import { writeBytesFor } from './write-size.js';
 
 const BODY_IDLE_TIMEOUT_MS = 30_000;
 
@@ -65,6 +66,7 @@ export function createRequestDoor(
       user: by.user,
       checked,
       closing: isClosing,
+      writeBytes: () => writeBytesFor(exchanges.used),
     });
     answer(made, response).catch((error: unknown) => {
       events.onHandlerFault?.(error, id);
