@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { ChunkedBody } from '../../src/upstream/chunked-body.js';
 
 function encode(chunks: readonly Uint8Array[], trailer = ''): Buffer {
