@@ -77,6 +77,8 @@ export function createUpstreamClient(
     });
     const headers = answer.headers as unknown as RawHeaders;
     const { body } = answer;
+    // Whoever reads the body learns of its faults by reading; where nobody does, they would be thrown at the process.
+    body.on('error', () => {});
     if (headers.length / 2 > MAX_HEADER_LINES) {
       body.destroy();
       throw Object.assign(new Error('too many headers'), { code: 'UND_ERR_HEADERS_OVERFLOW' });
@@ -86,7 +88,6 @@ export function createUpstreamClient(
       headers,
       body,
       discard() {
-        body.on('error', () => {});
         body.dump({ limit: DISCARD_BYTES }).catch(() => {});
       },
     };

@@ -185,6 +185,21 @@ describe('upstream/client', () => {
     await assert.rejects(client.send(request), { code: 'upstream-protocol' });
   });
 
+  it('throws nothing at the process when a body is left in the middle, or refused when it is whole (D17)', async () => {
+    const lines = Array.from({ length: 201 }, (_, i) => [`X-${i}`, '1']).flat();
+    server = await serve((request, response) => {
+      response
+        .writeHead(200, request.url === '/lines' ? lines : [])
+        .end(Buffer.alloc(request.url === '/lines' ? 5 : 200_000));
+    });
+    const request = { target: server.target(), method: 'GET', headers: [] };
+    const { body } = await client.send({ ...request, path: '/' });
+    for await (const _ of body) break;
+    await assert.rejects(client.send({ ...request, path: '/lines' }), { code: 'upstream-protocol' });
+    // Whatever is thrown at the process is thrown in a turn of its own.
+    for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  });
+
   it('says that no head came in time', async () => {
     await client.close();
     client = testClient({ headMs: 20 });
