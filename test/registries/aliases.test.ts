@@ -10,7 +10,10 @@ describe('registries/aliases', () => {
 
   it('does not count other hosts, other ports or plain http as Docker Hub', () => {
     assert.equal(canonicalRegistry('auth.docker.io', 443, 'https'), 'auth.docker.io');
-    assert.equal(canonicalRegistry('registry-1.docker.io.evil.example', 443, 'https'), 'registry-1.docker.io.evil.example');
+    assert.equal(
+      canonicalRegistry('registry-1.docker.io.evil.example', 443, 'https'),
+      'registry-1.docker.io.evil.example',
+    );
     assert.equal(canonicalRegistry('docker.io', 8443, 'https'), 'docker.io:8443');
     assert.equal(canonicalRegistry('docker.io', 80, 'http'), 'http://docker.io:80');
   });
