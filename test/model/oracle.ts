@@ -52,7 +52,8 @@ export class Oracle {
   readonly #passing = new Set<string>();
   #later: (() => void)[] = [];
   #crowded = false;
-  #sequence = 0;
+  /** Scope and digest of what was delivered in this step. */
+  readonly #arrived = new Set<string>();
   #step = 0;
   #order = 0;
   /** Steps with several requests at once. */
@@ -69,6 +70,7 @@ export class Oracle {
     this.#step += 1;
     if (this.#crowded) this.#crowds.add(this.#step);
     this.#passing.clear();
+    this.#arrived.clear();
   }
 
   finish(): void {
@@ -92,7 +94,7 @@ export class Oracle {
     told.yes.set(content.digest, this.#said());
     told.gone.delete(content.digest);
     this.#delivered.set(keyOf(scope, content.digest), this.#clock.wallMs);
-    this.#sequence += 1;
+    this.#arrived.add(keyOf(scope, content.digest));
   }
 
   /** The registry sent a piece of the content for the credential's own request: passing that on is no use of the store. */
@@ -113,11 +115,11 @@ export class Oracle {
     if (status !== 404 || digest === undefined) return;
     // A yes that crossed the 404 may have come after it.
     const known = this.#isFresh(told.knownAt) && !(this.#crowded && told.knownIn === this.#step);
-    const at = this.#sequence;
     this.#take(() => {
       told.gone.set(digest, this.#said());
-      // A delivery that crossed the 404 may count after it.
-      if (known && at === this.#sequence) this.#delivered.delete(keyOf(scope, digest));
+      // A delivery that crossed the 404 may count after it: it is written down when its bytes are stored.
+      const crossed = this.#crowded && this.#arrived.has(keyOf(scope, digest));
+      if (known && !crossed) this.#delivered.delete(keyOf(scope, digest));
     });
     if (credential === '') this.notShown(scope, digest);
   }
