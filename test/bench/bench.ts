@@ -64,8 +64,12 @@ export async function openBench({ sizes, progress, peers }: BenchOptions): Promi
   progress('making certificates, starting the registry');
   const certificates = await makeCertificates(folder);
   const upstream = await startUpstream(folder, storage, certificates);
-  const site: Site = { folder, storage, certificates, upstreamPort: upstream.port };
+  const stops: (() => Promise<unknown>)[] = [];
+  const onStarted = (stop: () => Promise<unknown>): void => void stops.push(stop);
+  const site: Site = { folder, storage, certificates, upstreamPort: upstream.port, onStarted };
   const running = new Map<PeerName, Peer>();
+  let starting: Promise<unknown> = Promise.resolve();
+  let closing: Promise<void> | undefined;
 
   function planOf(name: PeerName): PeerPlan {
     const plan = PLANS.find((one) => one.name === name);
@@ -76,11 +80,14 @@ export async function openBench({ sizes, progress, peers }: BenchOptions): Promi
   async function peer(name: PeerName): Promise<Peer | string> {
     const known = running.get(name);
     if (known !== undefined) return known;
+    if (closing !== undefined) throw new Error('the bench is closing');
     const plan = planOf(name);
     const missing = Object.entries(plan.needs).filter(([program]) => !isInstalled(program));
     if (missing.length > 0) return `not installed: ${missing.map(([, packageName]) => packageName).join(', ')}`;
     try {
-      const started = await plan.start(site);
+      const start = plan.start(site);
+      starting = start.catch(() => undefined);
+      const started = await start;
       running.set(name, started);
       return started;
     } catch (error) {
@@ -98,8 +105,15 @@ export async function openBench({ sizes, progress, peers }: BenchOptions): Promi
     return peer(name);
   }
 
-  async function close(): Promise<void> {
+  function close(): Promise<void> {
+    closing ??= stopAll();
+    return closing;
+  }
+
+  async function stopAll(): Promise<void> {
+    await starting;
     for (const one of running.values()) await one.stop();
+    for (const stop of stops) await stop();
     await upstream.stop();
     await rm(folder, { recursive: true, force: true });
   }

@@ -61,7 +61,9 @@ export async function startEntrepot(
     ready: () => accepts('127.0.0.1', port),
     everyMs: 5,
   });
-  return { daemon, port, readyMs: performance.now() - startedAt };
+  const readyMs = performance.now() - startedAt;
+  site.onStarted(() => daemon.stop());
+  return { daemon, port, readyMs };
 }
 
 /** The same, told not to look into what passes. */

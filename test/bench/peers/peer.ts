@@ -30,6 +30,8 @@ export interface Site {
   readonly storage: string;
   readonly certificates: Certificates;
   readonly upstreamPort: number;
+  /** Told of what has to be stopped, if nobody has by then, when the bench ends. */
+  readonly onStarted: (stop: () => Promise<unknown>) => void;
 }
 
 /** Files: an authority, and a certificate of it for localhost. */
