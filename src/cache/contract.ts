@@ -70,6 +70,11 @@ export interface FactStore {
 
 export type FactKind = 'link' | 'public' | 'tag' | 'host';
 
+export interface Totals {
+  readonly bytes: number;
+  readonly entries: number;
+}
+
 /** The kinds of row in the index: the entry of stored content, and the facts. */
 export type RowKind = 'entry' | FactKind;
 
@@ -83,8 +88,10 @@ export interface Index {
   get<T>(kind: RowKind, key: string): Promise<T | undefined>;
   set(kind: RowKind, key: string, value: unknown): Promise<void>;
   delete(kind: RowKind, key: string): Promise<void>;
-  /** Sums up all entry rows. */
-  totals(): Promise<{ readonly bytes: number; readonly entries: number }>;
+  /** What all entry rows come to; at once where the last run left its totals, else by reading them all. */
+  totals(): Promise<Totals>;
+  /** Leaves the totals for the next start. The last thing to be written before `close`. */
+  keepTotals(totals: Totals): Promise<void>;
   markRebuilt(): Promise<void>;
   close(): Promise<void>;
 }

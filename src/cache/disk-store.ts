@@ -236,6 +236,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     async close() {
       closed = true;
       await turns.idle();
+      if (!index.needsRebuild) await index.keepTotals(entries.usage);
     },
   };
 }

@@ -2,7 +2,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { KeyvSqlite } from '@keyv/sqlite';
 import { Keyv } from 'keyv';
-import type { Index, RowKind } from './contract.js';
+import type { Index, RowKind, Totals } from './contract.js';
 import type { FaultBoard } from './fault-board.js';
 import { storeFault } from './file-system.js';
 import { createWriteBehind, type WriteBehind } from './write-behind.js';
@@ -10,6 +10,7 @@ import { createWriteBehind, type WriteBehind } from './write-behind.js';
 const FILE_NAME = 'index.v1.sqlite';
 /** No entry or fact begins with this, because kinds have no such name. */
 const REBUILT_KEY = 'meta:rebuilt';
+const TOTALS_KEY = 'meta:totals';
 const BUSY_TIMEOUT_MS = 2_000;
 
 interface Database {
@@ -100,7 +101,8 @@ async function indexOn(database: Database, faults: FaultBoard): Promise<Index> {
       guarded<T | undefined>('read', undefined, () => readRow<T>(database, writes, rowKey(kind, key))),
     set: (kind, key, value) => guarded('write', undefined, () => writes.write(rowKey(kind, key), value)),
     delete: (kind, key) => guarded('write', undefined, () => writes.write(rowKey(kind, key), undefined)),
-    totals: () => guarded('read', { bytes: 0, entries: 0 }, () => totals(database)),
+    totals: () => guarded('read', { bytes: 0, entries: 0 }, () => takeTotals(database, writes)),
+    keepTotals: (known) => guarded('write', undefined, () => writes.write(TOTALS_KEY, known)),
     async markRebuilt() {
       await guarded('write', undefined, async () => {
         await writes.write(REBUILT_KEY, true);
@@ -139,7 +141,15 @@ async function applyBatch({ rows, adapter }: Database, batch: ReadonlyMap<string
   }
 }
 
-async function totals({ adapter }: Database): Promise<{ bytes: number; entries: number }> {
+/** The totals that the last run left, which count for one start only: after a crash there are none, and the rows are summed up. */
+async function takeTotals(database: Database, writes: WriteBehind): Promise<Totals> {
+  const kept = await database.rows.get<Totals>(TOTALS_KEY);
+  if (kept === undefined) return sumUp(database);
+  await writes.write(TOTALS_KEY, undefined);
+  return kept;
+}
+
+async function sumUp({ adapter }: Database): Promise<Totals> {
   const sql =
     "SELECT COUNT(*) AS entries, TOTAL(json_extract(value, '$.value.sizeBytes')) AS bytes" +
     " FROM keyv WHERE key >= 'entry:' AND key < 'entry;'";

@@ -67,6 +67,16 @@ describe('cache/keyv-index', () => {
     assert.deepEqual(await index.totals(), { bytes: 25_000 * 2 ** 31, entries: 25_000 });
   });
 
+  it('takes the totals that the last run left, once: after a crash the rows are summed up', async () => {
+    const index = await open();
+    await index.set('entry', 'a', { sizeBytes: 5 });
+    await index.keepTotals({ bytes: 7, entries: 3 });
+    await close();
+    assert.deepEqual(await (await open()).totals(), { bytes: 7, entries: 3 });
+    await close();
+    assert.deepEqual(await (await open()).totals(), { bytes: 5, entries: 1 });
+  });
+
   it('asks for a rebuild until one was completed', async () => {
     assert.equal((await open()).needsRebuild, true);
     await close();
