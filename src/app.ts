@@ -109,10 +109,11 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
   for (const host of insecure)
     logger.warn({ host }, 'Certificates are not checked here (insecure in the configuration)');
 
+  const tellFault = createFaultTeller(logger, metrics);
   const pool = createBufferPool();
   const cache = await openCache({
     directory: config.dataDir,
-    events: storeEvents(logger, metrics),
+    events: storeEvents(logger, metrics, tellFault),
     pool,
     hotBytes: HOT_BYTES,
   });
@@ -134,7 +135,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
   const flights = createFlights({
     store: cache.store,
     buffers: pool,
-    onFault: (error) => noteFault(logger, metrics, error),
+    onFault: tellFault,
     places: LIMITS.fills,
   });
   closers.push(() => flights.close());
@@ -330,17 +331,21 @@ function originAnswer(path: string, { authorities }: WatchedAuthority): OriginAn
   };
 }
 
-function noteFault(logger: Logger, metrics: Metrics, fault: ProxyError): void {
-  metrics.fault(fault.code);
-  logger.warn(
-    { code: fault.code, source: fault.source, error: fault.message },
-    'The store has a fault; pulls go on without it',
-  );
+/** Tells of a fault of the store once, although the store and the download that it happened to both report it. */
+function createFaultTeller(logger: Logger, metrics: Metrics): (fault: ProxyError) => void {
+  const told = new WeakSet<ProxyError>();
+  return (fault) => {
+    if (told.has(fault)) return;
+    told.add(fault);
+    metrics.fault(fault.code);
+    const fields = { code: fault.code, source: fault.source, error: fault.message };
+    logger.warn(fields, 'The store has a fault; pulls go on without it');
+  };
 }
 
-function storeEvents(logger: Logger, metrics: Metrics): StoreEvents {
+function storeEvents(logger: Logger, metrics: Metrics, tell: (fault: ProxyError) => void): StoreEvents {
   return {
-    fault: (fault) => noteFault(logger, metrics, fault),
+    fault: tell,
     quarantined(digest, reason) {
       metrics.fault('content-damaged');
       logger.warn({ digest, reason }, 'Stored content was damaged; it is fetched again when it is asked for');

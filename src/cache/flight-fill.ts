@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { asProxyError, ProxyError } from '../errors.js';
 import type { BodyReader } from '../http/body.js';
 import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.js';
@@ -26,6 +27,9 @@ export interface FillContext {
   /** Nothing is held any more, neither memory nor files. */
   readonly onGone: (fill: Fill) => void;
 }
+
+/** A file opens in far less. */
+const SPOOL_WAIT_MS = 100;
 
 /**
  * The download itself: receives, hashes, hands to the spool and wakes readers. It is `receiving` until the digest is
@@ -86,6 +90,10 @@ export class Fill implements Flight {
     if (this.verified) return received;
     if (this.#sizeBytes === undefined) return Math.max(0, received - HOLD_BACK_BYTES);
     return Math.min(received, Math.max(0, this.#sizeBytes - HOLD_BACK_BYTES));
+  }
+
+  get isStoring(): boolean {
+    return !this.spool.detached;
   }
 
   /** Counts somebody in who will take a reader. */
@@ -183,8 +191,12 @@ export class Fill implements Flight {
     }
     this.#body = body;
     this.#sizeBytes = body.sizeBytes;
-    this.spool.start(this.#context.createSpool(body.sizeBytes));
-    this.#head.resolve({ sizeBytes: body.sizeBytes });
+    const opened = this.spool.start(this.#context.createSpool(body.sizeBytes));
+    // So that a client's head can say whether the body will be stored; a disk that hangs holds nobody up.
+    void Promise.race([opened, delay(SPOOL_WAIT_MS, undefined, { ref: false })]).then(() => {
+      this.#head.resolve({ sizeBytes: body.sizeBytes });
+      return undefined;
+    });
     await body.pump((bytes) => this.#receive(bytes));
   }
 

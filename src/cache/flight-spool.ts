@@ -38,10 +38,11 @@ export class FlightSpool {
     this.#events = events;
   }
 
-  /** Takes the file, once it is open. Until then, chunks queue. */
-  start(opening: Promise<Spool>): void {
+  /** Takes the file, once it is open. Until then, chunks queue. Resolves when it is open, or the disk has refused. */
+  async start(opening: Promise<Spool>): Promise<void> {
     this.#isWriting = true;
     this.#writing = this.#write(opening);
+    await opening.catch(() => {});
   }
 
   /** Bytes from the start of the body that can be read back. */

@@ -24,7 +24,8 @@ const SUFFIX_RANGE = /^-([0-9]+)$/;
 
 /**
  * Reads a Range header against content of a known size (RFC 9110 section 14.1 and 14.2). An absent header, an unknown
- * unit, bad syntax and more than eight ranges count as no header at all. Overlapping ranges stay as they were sent.
+ * unit, bad syntax, more than eight ranges, and more bytes than there are count as no header at all. Ranges that overlap
+ * a little stay as they were sent.
  */
 export function parseRange(value: string | undefined, sizeBytes: number): RangeOutcome {
   const specs = parseSpecs(value);
@@ -34,10 +35,15 @@ export function parseRange(value: string | undefined, sizeBytes: number): RangeO
     const range = resolve(spec, sizeBytes);
     if (range !== undefined) ranges.push(range);
   }
-  if (ranges.length > 0) return ranges;
+  if (ranges.length > 0) return askForMoreThanThereIs(ranges, sizeBytes) ? 'whole' : ranges;
   // Every suffix fits an empty representation, but no Content-Range can say so.
   const emptySuffix = sizeBytes === 0 && specs.some((spec) => 'suffixBytes' in spec && spec.suffixBytes > 0);
   return emptySuffix ? 'whole' : 'unsatisfiable';
+}
+
+/** Ranges that overlap so much that their sum exceeds the content are a request for traffic (RFC 9110 section 14.2). */
+function askForMoreThanThereIs(ranges: readonly ByteRange[], sizeBytes: number): boolean {
+  return ranges.reduce((sum, { start, end }) => sum + end - start + 1, 0) > sizeBytes;
 }
 
 /** The one range of a header, for content whose size is not known yet; undefined for suffixes, several ranges and bad syntax. */

@@ -16,7 +16,7 @@ import { wholeContentHeaders } from './outgoing.js';
 import { piecesOf, relayedHeaders } from './relay.js';
 import { serveBody } from './serve-body.js';
 import { rememberTag } from './tag-memory.js';
-import { type CacheOutcome, note } from './trace.js';
+import { type CacheOutcome, NOT_STORED, note } from './trace.js';
 import type { Visit } from './visit.js';
 
 /** How long an answer waits for its manifest to be on disk, so that the very next pull finds it. A disk that hangs holds nobody up. */
@@ -73,11 +73,10 @@ async function fetchOnce(visit: Visit): Promise<Fetched> {
   const known = context.storedManifests.add(digest, read, contentType);
   // The live answer counts at once, for the manifest and for what it lists.
   context.access.allow(scope, credential, digest, read.length, true);
-  if (known) {
-    const kept = keep(visit, digest, read, known.mediaType);
-    await Promise.race([kept, delay(KEEP_WAIT_MS, undefined, { ref: false })]);
-  }
-  return { manifest: { headers: response.headers, body: read, stored: known !== undefined } };
+  const kept = known && keep(visit, digest, read, known.mediaType);
+  const stored = kept && (await Promise.race([kept, delay(KEEP_WAIT_MS, true, { ref: false })]));
+  const notStored = stored ? undefined : known ? NOT_STORED : 'not-readable';
+  return { manifest: { headers: response.headers, body: read, notStored } };
 }
 
 /** Reads a manifest into memory. One that is larger than any registry takes is given as an answer to be passed on. */
@@ -115,29 +114,29 @@ function verified(visit: Visit, body: Buffer): Digest {
 }
 
 /**
- * Puts the bytes on disk, and only then writes the delivery down. A disk that fails is counted and costs the client
- * nothing. `mediaType` is the one that the bytes themselves leave no doubt about: what a registry merely says of them
+ * Puts the bytes on disk, and only then writes the delivery down. Gives whether that went well: a disk that fails is
+ * told of by the store, and costs the client nothing. `mediaType` is the one that the bytes themselves leave no doubt about: what a registry merely says of them
  * would be told to the clients of all others.
  */
-async function keep(visit: Visit, digest: Digest, body: Buffer, mediaType: string): Promise<void> {
+async function keep(visit: Visit, digest: Digest, body: Buffer, mediaType: string): Promise<boolean> {
   const { context, scope, exchange } = visit;
   try {
     await context.store.put(digest, body, mediaType);
-    await context.access.delivered(scope, digest);
-    await rememberTag(visit, digest);
-    context.onDelivered(exchange.target);
-    offerProof(visit, digest, body.length);
-  } catch (error) {
-    context.metrics.fault('store');
-    context.logger.warn({ id: exchange.id, digest, error: (error as Error).message }, 'A manifest could not be stored');
+  } catch {
+    return false;
   }
+  await context.access.delivered(scope, digest);
+  await rememberTag(visit, digest);
+  context.onDelivered(exchange.target);
+  offerProof(visit, digest, body.length);
+  return true;
 }
 
 async function answerWith(visit: Visit, fetched: FetchedManifest, outcome: CacheOutcome): Promise<void> {
   const { exchange, trace } = visit;
-  const status = fetched.stored
-    ? note(trace, outcome, outcome === 'request' ? 'tag-not-held' : 'not-held')
-    : note(trace, 'bypass', 'not-readable');
+  const reason = outcome === 'request' ? 'tag-not-held' : 'not-held';
+  const kept = fetched.notStored !== 'not-readable';
+  const status = kept ? note(trace, outcome, fetched.notStored ?? reason) : note(trace, 'bypass', fetched.notStored);
   // The length is that of the whole body; an upstream that sent it in chunks gave none.
   const headers = setHeader(relayedHeaders(fetched.headers, undefined), 'Content-Length', String(fetched.body.length));
   exchange.reply.head(200, withCacheStatus(headers, status));

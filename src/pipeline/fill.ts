@@ -10,7 +10,7 @@ import { announcedLength } from './ask-upstream.js';
 import { forwardedHeaders, wholeContentHeaders } from './outgoing.js';
 import { piecesOf, relay } from './relay.js';
 import { requestedRanges, serveBody } from './serve-body.js';
-import { note } from './trace.js';
+import { NOT_STORED, note } from './trace.js';
 import type { Visit } from './visit.js';
 
 /** A range that starts further than this past what has arrived is passed through instead of waited for. */
@@ -154,7 +154,8 @@ async function follow(visit: Visit, flight: Flight, reader: BodyReader, leader: 
     reader.close();
     return passThrough(visit, 'far-ahead').finally(release);
   }
-  const status = note(trace, leader ? 'miss' : 'collapsed', leader ? 'not-held' : 'in-flight');
+  const reason = flight.isStoring ? 'not-held' : NOT_STORED;
+  const status = leader ? note(trace, 'miss', reason) : note(trace, 'collapsed', 'in-flight');
   await serveBody(exchange, { digest, mediaType: undefined, reader, status });
 }
 

@@ -4,8 +4,8 @@ import type { RawHeaders } from '../http/exchange.js';
 export interface FetchedManifest {
   readonly headers: RawHeaders;
   readonly body: Buffer;
-  /** False where its bytes leave in doubt what it is, so that it is not kept. */
-  readonly stored: boolean;
+  /** Why it is not kept: its bytes leave in doubt what it is, or the store could not take it. */
+  readonly notStored: 'not-readable' | 'not-stored' | undefined;
 }
 
 /** Fetches of manifests by digest that are on their way; one per repository and digest, as for blobs. */

@@ -33,6 +33,9 @@ export function startTrace(exchange: Exchange, route: RegistryRoute, registry: s
   };
 }
 
+/** The reason of a miss that the store has no room or no disk for. */
+export const NOT_STORED = 'not-stored';
+
 /** Notes the outcome, and gives the Cache-Status that says the same to the client. */
 export function note(trace: Trace, cache: CacheOutcome, reason: string): CacheStatus {
   trace.cache = cache;
@@ -41,14 +44,18 @@ export function note(trace: Trace, cache: CacheOutcome, reason: string): CacheSt
     case 'hit':
       return { hit: true, detail: reason };
     case 'miss':
-      return { fwd: 'uri-miss', stored: true };
+      return { fwd: 'uri-miss', ...kept(reason) };
     case 'collapsed':
       return { fwd: 'uri-miss', collapsed: true };
     case 'partial':
       return { fwd: 'partial', detail: reason };
     case 'request':
-      return { fwd: 'request', stored: true };
+      return { fwd: 'request', ...kept(reason) };
     default:
       return { fwd: 'bypass', detail: reason };
   }
+}
+
+function kept(reason: string): CacheStatus {
+  return reason === NOT_STORED ? { detail: reason } : { stored: true };
 }

@@ -113,4 +113,13 @@ describe('http/range', () => {
     assert.equal(contentRange(1, 2, undefined), 'bytes 1-2/*');
     assert.equal(unsatisfiedRange(100), 'bytes */100');
   });
+
+  it('gives the whole once where ranges ask for more bytes than there are', () => {
+    assert.equal(parseRange(`bytes=${Array.from({ length: 8 }, () => '0-').join(',')}`, 1000), 'whole');
+    assert.equal(parseRange('bytes=0-599,400-999', 1000), 'whole');
+    assert.deepEqual(parseRange('bytes=0-499,400-799', 1000), [
+      { start: 0, end: 499 },
+      { start: 400, end: 799 },
+    ]);
+  });
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { ProxyError } from '../../src/errors.js';
 import type { Digest } from '../../src/oci/digest.js';
 import { fill, isEncoded } from '../../src/pipeline/fill.js';
 import type { Misbehaviour } from '../support/registry-answer.js';
@@ -49,6 +50,15 @@ describe('pipeline/fill', () => {
     assert.equal((await stage.store.lookup(layer.digest as Digest))?.sizeBytes, SIZE);
     assert.ok(await stage.context.access.isDelivered(first.visit.scope, layer.digest as Digest));
     assert.deepEqual(stage.delivered, [stage.target]);
+  });
+
+  it('does not say that it is stored where the store has no room, and delivers all the same', async () => {
+    stage.context.store.createSpool = async () => {
+      throw new ProxyError('store', 'no room');
+    };
+    const reply = await start().done;
+    assert.ok(whole(reply));
+    assert.equal(reply.header('Cache-Status'), 'entrepot; fwd=uri-miss; detail=not-stored');
   });
 
   it('goes on without its first client', async () => {

@@ -4,7 +4,7 @@ import { createManifestFetches, type FetchedManifest } from '../../src/pipeline/
 const manifest: FetchedManifest = {
   headers: ['Content-Type', 'x'],
   body: Buffer.from('{}'),
-  stored: true,
+  notStored: undefined,
 };
 
 /** Holds every fetch until it is told what came of it. */
