@@ -35,7 +35,9 @@ const END_TO_END: ReadonlySet<string> = new Set([
 
 /** Header lines from names and values, in the order they are written in. */
 export function headersFrom(fields: Readonly<Record<string, string>>): string[] {
-  return Object.entries(fields).flat();
+  const headers: string[] = [];
+  for (const [name, value] of Object.entries(fields)) headers.push(name, value);
+  return headers;
 }
 
 /** The value of the first line with this name, in any case; undefined where there is none. */

@@ -47,6 +47,8 @@ export function isManifestType(mediaType: string): boolean {
  */
 export function acceptAllows(acceptLines: readonly string[], mediaType: string): boolean {
   const type = bareMediaType(mediaType);
+  // Nearly every client names the type as it is; only the others are worth a parser.
+  if (acceptLines.some((line) => line.split(',').some((item) => item.trim() === type))) return true;
   const items = parseAccept(acceptLines);
   for (const range of [type, `${type.split('/', 1)[0]}/*`, '*/*']) {
     const weights = items.filter((item) => item.range === range).map((item) => item.weight);
