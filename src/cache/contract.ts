@@ -102,6 +102,6 @@ export interface StoreEvents {
   fault(fault: ProxyError): void;
   /** Stored content was found damaged and is no longer held. */
   quarantined(digest: Digest, reason: string): void;
-  /** A rebuild of the index from files and log has ended. */
+  /** A rebuild of the index from files and log has ended, and there was something to rebuild. */
   rebuilt(entries: number, facts: number): void;
 }

@@ -83,6 +83,8 @@ async function rebuild(store: DiskStore, index: Index, events: StoreEvents, fact
   const whole = await store.rebuild();
   if (!whole) return;
   await index.markRebuilt();
+  // The index of a new folder is missing, too.
+  if (store.usage.entries === 0 && facts === 0) return;
   events.rebuilt(store.usage.entries, facts);
 }
 

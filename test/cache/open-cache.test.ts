@@ -66,6 +66,20 @@ describe('cache/open-cache', () => {
     });
   }
 
+  it('tells of a rebuild, but not of one in a folder that holds nothing yet', async () => {
+    const cache = await folder.open();
+    await cache.rebuilt;
+    await cache.close();
+    assert.equal(folder.rebuilds.length, 0);
+    await fill();
+    await fs.rm(path.join(folder.directory, 'index.v1.sqlite'));
+    await assertFilled();
+    assert.deepEqual(
+      folder.rebuilds.map(([entries]) => entries),
+      [2],
+    );
+  });
+
   it('counts damaged lines of the log, and goes on with the others', async () => {
     await fill();
     const log = path.join(folder.directory, 'facts.log');

@@ -9,6 +9,8 @@ export interface CacheFolder {
   readonly directory: string;
   readonly faults: string[];
   readonly quarantined: string[];
+  /** The entries and facts of every rebuild that was told of. */
+  readonly rebuilds: (readonly [entries: number, facts: number])[];
   readonly events: StoreEvents;
   open(options?: Partial<CacheOptions>): Promise<Cache>;
   /** Closes what is open and removes the folder. */
@@ -20,15 +22,17 @@ export async function createCacheFolder(): Promise<CacheFolder> {
   const opened: Cache[] = [];
   const faults: string[] = [];
   const quarantined: string[] = [];
+  const rebuilds: [number, number][] = [];
   const events: StoreEvents = {
     fault: (fault) => faults.push(fault.message),
     quarantined: (digest, reason) => quarantined.push(`${digest} ${reason}`),
-    rebuilt: () => {},
+    rebuilt: (entries, facts) => rebuilds.push([entries, facts]),
   };
   return {
     directory,
     faults,
     quarantined,
+    rebuilds,
     events,
     async open(options) {
       const cache = await openCache({ directory, events, ...options });
