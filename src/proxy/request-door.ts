@@ -16,8 +16,7 @@ import { writeBytesFor } from './write-size.js';
 
 const BODY_IDLE_TIMEOUT_MS = 30_000;
 
-const HOW_TO_USE =
-  'This is a proxy: set HTTPS_PROXY to its address. It answers by itself only GET /ca.crt and GET /setup/<client>.';
+const HOW_TO_USE = 'This is a proxy: set HTTPS_PROXY to its address. It answers by itself only GET /ca.crt.';
 
 /** Answers everything but CONNECT: makes exchanges of requests, passes upgrades, and refuses what is malformed. */
 export function createRequestDoor(

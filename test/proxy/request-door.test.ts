@@ -32,6 +32,7 @@ describe('proxy/request-door', () => {
     for (const request of ['GET /', 'GET /v2/', 'OPTIONS *', 'GET https://registry.test/']) {
       assert.match(await own(request), /^HTTP\/1\.1 400 [^]*(HTTPS_PROXY|by CONNECT)/, request);
     }
+    assert.match(await own('GET /'), /answers by itself only GET \/ca\.crt\./);
     assert.deepEqual(door.exchanges, []);
   });
 
