@@ -33,7 +33,8 @@ ENV NODE_ENV=production \
 USER 1000:1000
 VOLUME ["/data", "/ca"]
 EXPOSE 3128 3129
+# Whatever the proxy's own port answers, also that this machine may not use it, shows that it is alive.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:3129/healthz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "const url = new URL('http://' + (process.env.ENTREPOT_LISTEN || '127.0.0.1:3128') + '/ca.crt'); if (/^(0\\.0\\.0\\.0|\\[::\\])$/.test(url.hostname)) url.hostname = 'localhost'; require('node:http').get(url, () => process.exit(0)).on('error', () => process.exit(1))"]
 ENTRYPOINT ["node", "/app/dist/main.js"]
 CMD ["serve"]

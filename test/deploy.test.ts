@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { parse } from 'yaml';
+import { OPTIONS } from '../src/config/option-table.js';
 import { PACKAGE_ROOT } from '../src/config/paths.js';
+import { parseDuration } from '../src/config/units.js';
 
 function read(...names: readonly string[]): string {
   return readFileSync(path.join(PACKAGE_ROOT, ...names), 'utf8');
@@ -18,6 +25,7 @@ interface Service {
   readonly network_mode?: string;
   readonly volumes?: readonly string[];
   readonly ports?: readonly string[];
+  readonly stop_grace_period?: string;
 }
 
 describe('deploy', () => {
@@ -63,6 +71,55 @@ describe('deploy', () => {
     const { services } = parse(read('deploy', 'compose.yaml')) as { services: Record<string, Service> };
     const admin = Object.values(services).flatMap(({ ports = [] }) => ports.filter((port) => port.endsWith(':3129')));
     assert.deepEqual(admin, ['127.0.0.1:3129:3129']);
+  });
+
+  it('gives the proxy longer to stop than it lets downloads take', () => {
+    const drain = OPTIONS.find(({ name }) => name === 'drain')?.default;
+    const drainMs = parseDuration(String(drain));
+    const { services } = parse(read('deploy', 'compose.yaml')) as { services: Record<string, Service> };
+    for (const service of Object.values(services)) {
+      assert.ok(parseDuration(service.stop_grace_period ?? '0') > drainMs);
+    }
+    const [, seconds] = /^TimeoutStopSec=(\d+)$/m.exec(read('deploy', 'entrepot.service')) ?? [];
+    assert.ok(parseDuration(`${seconds}s`) > drainMs);
+  });
+
+  it('asks for the health of the image where the proxy listens, wherever that is', async () => {
+    const [, command = '[]'] = /^HEALTHCHECK [^\n]*\n +CMD (\[.*\])$/m.exec(read('Dockerfile')) ?? [];
+    const [program, ...rest] = JSON.parse(command) as string[];
+    assert.equal(program, 'node');
+    const check = async (listen: string): Promise<boolean> => {
+      const env = { ...process.env, ENTREPOT_LISTEN: listen, ENTREPOT_ADMIN_LISTEN: 'off' };
+      return promisify(execFile)(process.execPath, rest, { env }).then(
+        () => true,
+        () => false,
+      );
+    };
+    const paths: (string | undefined)[] = [];
+    const server = createServer((request, response) => {
+      paths.push(request.url);
+      response.writeHead(403).end();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    try {
+      for (const host of ['127.0.0.1', '0.0.0.0', '[::]']) assert.ok(await check(`${host}:${port}`), host);
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
+    assert.deepEqual(paths, ['/ca.crt', '/ca.crt', '/ca.crt']);
+    await once(server, 'close');
+    assert.equal(await check(`127.0.0.1:${port}`), false);
+  });
+
+  it('sets each variable of the unit once, and listens where the image does', () => {
+    const lines = read('deploy', 'entrepot.service').match(/^Environment=.*$/gm) ?? [];
+    const variables = lines.flatMap((line) => line.slice('Environment='.length).split(' '));
+    const names = variables.map((variable) => variable.split('=')[0]);
+    assert.deepEqual(names, [...new Set(names)]);
+    const listens = variables.find((variable) => variable.startsWith('ENTREPOT_LISTEN='));
+    assert.ok(listens !== undefined && read('Dockerfile').includes(`  ${listens} \\\n`));
   });
 
   const UNIT: readonly (readonly [key: string, value: string])[] = [
