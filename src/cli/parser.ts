@@ -6,8 +6,16 @@ import { didYouMean } from '../config/suggest.js';
 import { ConfigError } from '../errors.js';
 import type { Command, CommandArguments, CommandFlag } from './command.js';
 
-/** What a command line asks for: a command to run, or a text (help, version) to print. */
-export type Parsed = { readonly command: Command; readonly given: CommandArguments } | { readonly text: string };
+/** A command to run with what it was given, unless there are problems; they are to be told with those of the values. */
+export interface ParsedCommand {
+  readonly command: Command;
+  readonly given: CommandArguments;
+  /** Flags and words that the command does not take, a sentence each. */
+  readonly problems: readonly string[];
+}
+
+/** What a command line asks for: a command, or a text (help, version) to print. */
+export type Parsed = ParsedCommand | { readonly text: string };
 
 export interface ParserOptions {
   readonly version: string;
@@ -26,14 +34,14 @@ const VALUE = { type: 'string', nargs: 1 } as const;
 
 /**
  * Reads a command line. Commands only say what they take; they are not run here.
- * @throws ConfigError for anything that is not understood
+ * @throws ConfigError where no command is understood, or a flag has no value
  */
 export async function parseArguments(
   argv: readonly string[],
   commands: readonly Command[],
   { version, width }: ParserOptions,
 ): Promise<Parsed> {
-  let chosen: Extract<Parsed, { command: Command }> | undefined;
+  let chosen: ParsedCommand | undefined;
   let text = '';
   const problems: string[] = [];
   const parser = hidingTypes(yargs())
@@ -56,7 +64,7 @@ export async function parseArguments(
       problems.push(message ?? error?.message ?? '');
     });
   const choose = (command: Command, given: Record<string, unknown>): void => {
-    chosen = { command, given: readGiven(given, command) };
+    chosen = readGiven(given, command);
   };
   for (const command of commands.filter(({ words }) => words.length === 1)) addCommand(parser, command, choose);
   for (const [name, summary] of Object.entries(GROUPS)) {
@@ -70,8 +78,14 @@ export async function parseArguments(
   await parser.parseAsync([...argv], {}, (_error: unknown, _args: unknown, output: string) => {
     text = output === '' ? '' : `${output}\n`;
   });
-  if (problems[0] !== undefined) throw new ConfigError(explain(problems[0], argv, commands));
-  return chosen ?? { text };
+  if (problems[0] === undefined) return chosen ?? { text };
+  if (chosen === undefined) throw new ConfigError(explain(problems[0], argv, commands));
+  // Surplus words are among the problems of the command already.
+  const unknown = (unknownOf(problems[0]) ?? []).filter((word) => isFlag(word, argv));
+  return {
+    ...chosen,
+    problems: [...unknown.map((word) => explainUnknown(word, argv, commands)), ...chosen.problems],
+  };
 }
 
 /** The types of options are all `string` and only in the way. (The setting is missing from the type declarations.) */
@@ -104,39 +118,55 @@ function describeOption(option: OptionSpec): string {
 }
 
 /** The flags as yargs gives them: text, or several texts where a flag stood several times. */
-function readGiven(given: Record<string, unknown>, command: Command): CommandArguments {
+function readGiven(given: Record<string, unknown>, command: Command): ParsedCommand {
   const { words, options, takesJson } = command;
   const surplus = (given['_'] as readonly string[]).slice(words.length);
-  if (surplus.length > 0) throw new ConfigError([`entrepot ${words.join(' ')} takes no “${surplus.join(' ')}”.`]);
+  const problems = surplus.length > 0 ? [`entrepot ${words.join(' ')} takes no “${surplus.join(' ')}”.`] : [];
   const names: readonly (OptionName | typeof CONFIG_OPTION.name)[] = [...options, CONFIG_OPTION.name];
   const flags = Object.fromEntries(
     names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name] as OptionText]])),
   );
   const json = takesJson && given[JSON_FLAG] === true;
-  return command.flags === undefined ? { flags, json } : { flags, json, own: readOwn(given, command.flags) };
+  if (command.flags === undefined) return { command, given: { flags, json }, problems };
+  const own = readOwn(given, command.flags);
+  return { command, given: { flags, json, own: own.values }, problems: [...problems, ...own.problems] };
 }
 
-function readOwn(given: Record<string, unknown>, flags: readonly CommandFlag[]): Record<string, string | true> {
-  const own: Record<string, string | true> = {};
+interface OwnFlags {
+  readonly values: Record<string, string | true>;
+  readonly problems: readonly string[];
+}
+
+function readOwn(given: Record<string, unknown>, flags: readonly CommandFlag[]): OwnFlags {
+  const values: Record<string, string | true> = {};
+  const problems: string[] = [];
   for (const { name } of flags) {
     const value = given[name];
-    if (Array.isArray(value)) throw new ConfigError([`--${name} is given ${value.length} times.`]);
-    if (typeof value === 'string' || value === true) own[name] = value;
+    if (Array.isArray(value)) problems.push(`--${name} is given ${value.length} times.`);
+    if (typeof value === 'string' || value === true) values[name] = value;
   }
-  return own;
+  return { values, problems };
 }
 
 /** Turns a complaint of yargs into sentences that say what to write instead. */
 function explain(problem: string, argv: readonly string[], commands: readonly Command[]): readonly string[] {
-  const [, list] = /^Unknown arguments?: (.*)$/.exec(problem) ?? [];
-  if (list !== undefined) return list.split(', ').map((word) => explainUnknown(word, argv, commands));
+  const unknown = unknownOf(problem);
+  if (unknown !== undefined) return unknown.map((word) => explainUnknown(word, argv, commands));
   const [, name] = /^Not enough arguments following: (.*)$/.exec(problem) ?? [];
   return [name === undefined ? problem : `--${name} needs a value.`];
 }
 
+/** The flags, without dashes, and words that a complaint of yargs calls unknown. */
+function unknownOf(problem: string): readonly string[] | undefined {
+  return /^Unknown arguments?: (.*)$/.exec(problem)?.[1]?.split(', ');
+}
+
+function isFlag(word: string, argv: readonly string[]): boolean {
+  return argv.some((given) => given.startsWith('-') && given.replace(/^-+/, '').split('=')[0] === word);
+}
+
 function explainUnknown(word: string, argv: readonly string[], commands: readonly Command[]): string {
-  const isFlag = argv.some((given) => given.startsWith('-') && given.replace(/^-+/, '').split('=')[0] === word);
-  if (isFlag) {
+  if (isFlag(word, argv)) {
     const own = commands.flatMap(({ flags = [] }) => flags.map(({ name }) => name));
     const all = [...OPTION_NAMES, CONFIG_OPTION.name, ...own, JSON_FLAG, 'help', 'version'];
     const known = all.map((name) => `--${name}`);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { configProblems } from '../config/load.js';
 import { PACKAGE_ROOT } from '../config/paths.js';
 import { ConfigError } from '../errors.js';
 import { caExport } from './ca-export.js';
@@ -10,7 +11,7 @@ import { caShow } from './ca-show.js';
 import type { Command, CommandIo } from './command.js';
 import { configCheck } from './config-check.js';
 import { configPrint } from './config-print.js';
-import { parseArguments } from './parser.js';
+import { type ParsedCommand, parseArguments } from './parser.js';
 import { serve } from './serve.js';
 
 /** Every command there is, in the order of help. */
@@ -33,7 +34,7 @@ export const COMMANDS: readonly Command[] = [
 export async function run(argv: readonly string[], io: CommandIo, width: number): Promise<number> {
   try {
     const parsed = await parseArguments(argv, COMMANDS, { version: packageVersion(), width });
-    if ('command' in parsed) return await parsed.command.run(parsed.given, io);
+    if ('command' in parsed) return await runCommand(parsed, io);
     io.out(parsed.text);
     return 0;
   } catch (error) {
@@ -41,6 +42,12 @@ export async function run(argv: readonly string[], io: CommandIo, width: number)
     for (const problem of problems) io.error(`entrepot: ${problem}\n`);
     return error instanceof ConfigError ? 2 : 1;
   }
+}
+
+/** Runs a command; where its line has problems, tells them with everything else that is wrong with the configuration. */
+async function runCommand({ command, given, problems }: ParsedCommand, io: CommandIo): Promise<number> {
+  if (problems.length === 0) return command.run(given, io);
+  throw new ConfigError([...problems, ...configProblems({ ...io, flags: given.flags })]);
 }
 
 function packageVersion(): string {

@@ -69,6 +69,17 @@ export function loadSettings(source: ConfigSource): LoadedConfig {
   };
 }
 
+/** Everything that is wrong with the configuration; empty where nothing is. */
+export function configProblems(source: ConfigSource): readonly string[] {
+  try {
+    loadSettings(source);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
 function configFile({ flags, env, cwd }: ConfigSource): FileLayer {
   const flag = flags[CONFIG_OPTION.name];
   if (flag !== undefined && typeof flag !== 'string') {

@@ -39,12 +39,12 @@ async function printed(...argv: string[]): Promise<string> {
 
 async function problems(...argv: string[]): Promise<readonly string[]> {
   try {
-    await parseArguments(argv, COMMANDS, OPTIONS_OF_PARSER);
+    const parsed = await parseArguments(argv, COMMANDS, OPTIONS_OF_PARSER);
+    return 'command' in parsed ? parsed.problems : [];
   } catch (error) {
     assert.ok(error instanceof ConfigError);
     return error.problems;
   }
-  return [];
 }
 
 describe('cli/parser', () => {
@@ -99,6 +99,13 @@ describe('cli/parser', () => {
     assert.doesNotMatch(await printed('ca', 'export', '--help'), /--listen|--json/);
   });
 
+  it('gives what it understands beside what it does not, so that all problems can be told at once', async () => {
+    const parsed = await parseArguments(['serve', '--foo', '1', '--drain', '5s'], COMMANDS, OPTIONS_OF_PARSER);
+    assert.ok('command' in parsed);
+    assert.deepEqual(parsed.given.flags, { drain: '5s' });
+    assert.deepEqual(parsed.problems, ['--foo is no option here.']);
+  });
+
   const misused: readonly [readonly string[], readonly string[]][] = [
     [[], ['A command is needed; entrepot --help lists them.']],
     [['ca'], ['entrepot ca needs a command; entrepot ca --help lists them.']],
@@ -119,6 +126,14 @@ describe('cli/parser', () => {
     [['serve', '--listen'], ['--listen needs a value.']],
     [['serve', '--listen', '--deny', 'x'], ['--listen needs a value.']],
     [['serve', 'now'], ['entrepot serve takes no “now”.']],
+    [
+      ['serve', 'now', '--lisen', 'a:1'],
+      ['--lisen is no option here. Did you mean --listen?', 'entrepot serve takes no “now”.'],
+    ],
+    [
+      ['ca', 'turn', '--at', '1', '--at', '2', '--frob'],
+      ['--frob is no option here.', '--at is given 2 times.'],
+    ],
     [['serve', '--', 'now'], ['entrepot serve takes no “now”.']],
   ];
   for (const [argv, expected] of misused) {

@@ -26,6 +26,28 @@ describe('cli/run', () => {
     assert.equal(io.written.out, '');
   });
 
+  it('tells of unknown flags and wrong values at once', async () => {
+    const io = createFakeIo({ env: { HOME: '/home/u', ENTREPOT_DRAIN: 'x' } });
+    const argv = ['serve', '--foo', '1', '--acces', 'open', '--access', 'maybe', '--listen', 'bad'];
+    assert.equal(await run(argv, io, 100), 2);
+    const told = io.written.error.split('\n').map((line) => line.split(' ').slice(0, 2).join(' '));
+    assert.deepEqual(told.toSorted(), [
+      '',
+      'entrepot: --acces',
+      'entrepot: --access:',
+      'entrepot: --foo',
+      'entrepot: --listen:',
+      'entrepot: ENTREPOT_DRAIN:',
+    ]);
+    assert.match(io.written.error, /--acces is no option here\. Did you mean --access\?/);
+  });
+
+  it('gives 2 for an unknown flag alone, and runs nothing', async () => {
+    const io = createFakeIo();
+    assert.equal(await run(['config', 'check', '--foo'], io, 100), 2);
+    assert.deepEqual(io.written, { out: '', error: 'entrepot: --foo is no option here.\n' });
+  });
+
   it('gives 2 for bad usage', async () => {
     const io = createFakeIo();
     assert.equal(await run(['frob'], io, 100), 2);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type ConfigSource, loadConfig, loadSettings } from '../../src/config/load.js';
+import { type ConfigSource, configProblems, loadConfig, loadSettings } from '../../src/config/load.js';
 import { OPTION_NAMES } from '../../src/config/option-table.js';
 import { ConfigError } from '../../src/errors.js';
 
@@ -146,5 +146,11 @@ describe('config/load', () => {
     assert.match(problemsOf({ ...NOTHING, flags: same }).join(), /name the same address/);
     const any = { listen: '127.0.0.1:0', 'admin-listen': '127.0.0.1:0' };
     assert.deepEqual(problemsOf({ ...NOTHING, flags: any }), []);
+  });
+
+  it('gives all problems as a list, too', () => {
+    const source = { env: { HOME: '/home/u' }, cwd: '/work' };
+    assert.deepEqual(configProblems({ ...source, flags: {} }), []);
+    assert.equal(configProblems({ ...source, flags: { drain: 'x', access: 'y' } }).length, 2);
   });
 });
