@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { asProxyError, ProxyError } from '../errors.js';
@@ -38,6 +39,8 @@ export function createConnectDoor(
   const tunnels = new Set<Tunnel>();
   const hostsSeen = new Set<string>();
   const closing = new AbortController();
+  // One for each CONNECT that is being dialled: Node would take many for a leak, and say so.
+  setMaxListeners(0, closing.signal);
   const handshakes = createQuota(options.limits.handshakes);
   const mints = createTokenBuckets(options.limits.mints);
   const events = options.events ?? {};

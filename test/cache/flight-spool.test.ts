@@ -16,7 +16,7 @@ describe('cache/flight-spool', () => {
     store = createStubStore(hooks);
     faults = [];
     spool = new FlightSpool({ onWritten: () => {}, onFault: (error) => faults.push(error) });
-    spool.start(store.createSpool(undefined));
+    void spool.start(store.createSpool(undefined));
   }
 
   function chunk(offset: number): Chunk {

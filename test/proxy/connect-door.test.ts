@@ -112,11 +112,11 @@ describe('proxy/connect-door', () => {
   it('A16: lets CONNECTs to an address that never answers wait for themselves, and nobody else', async () => {
     const upstream = await startUpstream((socket) => socket.end('here'));
     const policy = createHostPolicy({ intercept: ['none'], tunnel: [], deny: [], connectPorts: [upstream.port] });
-    const { lookupFor, check } = loopbackGuard();
+    const loopback = loopbackGuard();
     const guard: EgressGuard = {
-      check,
+      check: (address, port) => loopback.check(address, port),
       lookupFor: (port) => (name, options, callback) => {
-        if (name !== 'black.test') lookupFor(port)(name, options, callback);
+        if (name !== 'black.test') loopback.lookupFor(port)(name, options, callback);
       },
     };
     const limits = { ...TEST_LIMITS, connections: { perClient: 20, total: 100 } };
