@@ -24,8 +24,8 @@ export const serve: Command = {
 const SIGNAL_NUMBERS: Readonly<Record<Signal, number>> = { SIGINT: 2, SIGTERM: 15 };
 
 /**
- * Runs the proxy until a signal comes, then lets it drain; a second signal ends the process at once. Gives exit code 0
- * when the proxy has stopped.
+ * Runs the proxy until a signal comes, then lets it drain; a second signal, and one that comes before the proxy is
+ * ready, ends the process at once with 128 and the signal's number. Gives exit code 0 when the proxy has stopped.
  */
 export async function runServe(
   { config, settings }: LoadedConfig,
@@ -34,7 +34,9 @@ export async function runServe(
 ): Promise<number> {
   const signals = watchSignals(io);
   try {
-    const running = await start(config);
+    // A start may take long (a lock is watched for seconds, an index is read): whoever stops it does not wait for its end.
+    const running = await Promise.race([start(config), signals.first]);
+    if (typeof running === 'string') return endNow(io, running);
     // Whoever asks for JSON gets JSON lines and nothing else.
     const wantsJson = config.logFormat === 'json' && originOf(settings, 'log-format') !== 'default';
     if (!wantsJson) io.out(describeStart(running));
@@ -95,12 +97,19 @@ function watchSignals(io: CommandIo): { readonly first: Promise<Signal>; stop():
   const first = new Promise<Signal>((resolve) => {
     let seen = false;
     stop = io.onSignal((signal) => {
-      if (seen) io.exit(128 + SIGNAL_NUMBERS[signal]);
+      if (seen) endNow(io, signal);
       seen = true;
       resolve(signal);
     });
   });
   return { first, stop: () => stop() };
+}
+
+/** Ends the process as a signal would. Gives the exit code, too. */
+function endNow(io: CommandIo, signal: Signal): number {
+  const code = 128 + SIGNAL_NUMBERS[signal];
+  io.exit(code);
+  return code;
 }
 
 function nothing(): void {

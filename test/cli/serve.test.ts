@@ -31,6 +31,11 @@ function app(io: FakeIo, stop: () => Promise<void> = async () => undefined): Run
   };
 }
 
+/** Waits until the proxy has told that it runs. */
+async function untilReady(io: FakeIo): Promise<void> {
+  while (!/is ready/.test(io.written.out)) await new Promise((resolve) => setImmediate(resolve));
+}
+
 function load(flags: ConfigSource['flags'], isTerminal = false): ReturnType<typeof loadSettings> {
   return loadSettings({ flags, env: { HOME: '/home/u' }, cwd: '/work', isTerminal });
 }
@@ -68,6 +73,7 @@ describe('cli/serve', () => {
           stops += 1;
         }),
       );
+      await untilReady(io);
       io.signal(signal);
       assert.equal(await done, 0);
       assert.equal(stops, 1);
@@ -86,6 +92,7 @@ describe('cli/serve', () => {
       await end;
     });
     const done = runServe(load({}), io, async () => running);
+    await untilReady(io);
     io.signal('SIGINT');
     await isStopping;
     assert.deepEqual(io.exits, []);
@@ -95,18 +102,35 @@ describe('cli/serve', () => {
     await done;
   });
 
-  it('gives 130 for a second SIGINT, even while starting', async () => {
+  it('gives 130 for a second SIGINT', async () => {
     const io = createFakeIo();
     const done = runServe(load({}), io, async () => app(io));
+    await untilReady(io);
     io.signal('SIGINT');
     io.signal('SIGINT');
     assert.deepEqual(io.exits, [130]);
     await done;
   });
 
+  it('ends the process at the first signal while it is starting', async () => {
+    for (const [signal, code] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+    ] as const) {
+      const io = createFakeIo();
+      const done = runServe(load({}), io, () => new Promise<never>(() => {}));
+      io.signal(signal);
+      assert.equal(await done, code);
+      assert.deepEqual(io.exits, [code]);
+      assert.equal(io.written.out, '');
+      assert.equal(io.listeners.size, 0);
+    }
+  });
+
   it('prints nothing but JSON lines to whoever asks for JSON', async () => {
     const io = createFakeIo();
     const done = runServe(load({ 'log-format': 'json' }), io, async () => app(io));
+    await untilReady(io);
     io.signal('SIGINT');
     await done;
     const lines = io.written.out.trimEnd().split('\n');
@@ -121,6 +145,7 @@ describe('cli/serve', () => {
     for (const isTerminal of [false, true]) {
       const io = createFakeIo();
       const done = runServe(load({}, isTerminal), io, async () => app(io));
+      await untilReady(io);
       io.signal('SIGINT');
       await done;
       assert.equal(io.written.out.split('entrepot is ready.').length, 2);
