@@ -3,7 +3,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { ProxyError } from '../errors.js';
 import { quarantineFolder, spoolFolder } from './content-paths.js';
-import { errorCode, storeFault } from './file-system.js';
+import { errorCode, folderFault } from './file-system.js';
 import { takeLock } from './lock.js';
 
 /** The format of content files, side-cars and the facts' log. */
@@ -28,7 +28,9 @@ export interface DataFolder {
  */
 export async function openDataFolder(directory: string): Promise<DataFolder> {
   await makeFolders(directory);
-  const lock = await takeLock(directory, () => newGeneration(directory));
+  const lock = await takeLock(directory, () => newGeneration(directory)).catch((error: unknown) => {
+    throw folderFault(`lock the data folder ${directory}`, error);
+  });
   try {
     await checkFormat(directory);
     await sweepSpool(directory);
@@ -36,16 +38,37 @@ export async function openDataFolder(directory: string): Promise<DataFolder> {
     return { directory, generation, afterCrash: lock.afterCrash, release: () => lock.release() };
   } catch (error) {
     await lock.release();
-    throw storeFault(`open the data folder ${directory}`, error);
+    throw folderFault(`open the data folder ${directory}`, error);
   }
 }
 
 async function makeFolders(directory: string): Promise<void> {
   const folders = [path.join(directory, 'blobs'), spoolFolder(directory), quarantineFolder(directory)];
   try {
-    for (const folder of folders) await fs.mkdir(folder, { recursive: true, mode: 0o700 });
+    for (const folder of folders) await makeFolder(folder);
   } catch (error) {
-    throw storeFault(`make the data folder ${directory}`, error);
+    throw folderFault(`make the data folder ${directory}`, error);
+  }
+}
+
+/** Makes a folder and those above it. Node's own way says ENOENT where the real reason is that a parent is read-only. */
+async function makeFolder(folder: string): Promise<void> {
+  const parent = path.dirname(folder);
+  try {
+    await makeOne(folder);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' || parent === folder) throw error;
+    await makeFolder(parent);
+    await makeOne(folder);
+  }
+}
+
+async function makeOne(folder: string): Promise<void> {
+  try {
+    await fs.mkdir(folder, { mode: 0o700 });
+  } catch (error) {
+    const isThere = errorCode(error) === 'EEXIST' && (await fs.stat(folder)).isDirectory();
+    if (!isThere) throw error;
   }
 }
 
@@ -55,12 +78,15 @@ async function checkFormat(directory: string): Promise<void> {
   if (text === undefined) return writeWhole(versionPath, `${FORMAT}\n`);
   const format = /^[1-9][0-9]{0,8}\n?$/.test(text) ? Number(text) : undefined;
   if (format === undefined) {
-    throw new ProxyError('store', `${versionPath} does not hold a format number; empty the folder, or choose another`);
+    throw new ProxyError(
+      'store',
+      `${versionPath} does not hold a format number; empty the folder, or choose another with --data-dir`,
+    );
   }
   if (format > FORMAT) {
     throw new ProxyError(
       'store',
-      `data folder ${directory} has format ${format} of a newer entrepot, and this one knows ${FORMAT}; upgrade, or choose another folder`,
+      `data folder ${directory} has format ${format} of a newer entrepot, and this one knows ${FORMAT}; upgrade, or choose another folder with --data-dir`,
     );
   }
 }

@@ -119,6 +119,29 @@ export function storeFault(doing: string, error: unknown): ProxyError {
   return new ProxyError('store', `cannot ${doing}: ${reason}`, { cause: error });
 }
 
+/** What the errors that people meet with a data folder mean. */
+const FOLDER_REASONS: ReadonlyMap<string, string> = new Map([
+  ['EACCES', 'this user may not write there'],
+  ['EEXIST', 'there is a file of that name'],
+  ['EISDIR', 'there is a folder where a file should be'],
+  ['ENOENT', 'nothing can be made there'],
+  ['ENOSPC', 'the disk is full'],
+  ['ENOTDIR', 'a part of the path is a file'],
+  ['EPERM', 'the file system forbids it'],
+  ['EROFS', 'the file system is read-only'],
+]);
+
+/** As `storeFault`, for a data folder that cannot be taken into use: the reason in words, and what to do. */
+export function folderFault(doing: string, error: unknown): ProxyError {
+  const fault = storeFault(doing, error);
+  const code = errorCode(error);
+  // A fault of ours says already what to do.
+  if (fault === error || code === undefined) return fault;
+  const words = FOLDER_REASONS.get(code);
+  const reason = words === undefined ? code : `${words} (${code})`;
+  return new ProxyError('store', `cannot ${doing}: ${reason}; choose another folder with --data-dir`, { cause: error });
+}
+
 /** Removes a file if it is there; a file that cannot be removed is left where it is. */
 export async function discardFile(files: FileSystem, path: string): Promise<void> {
   await files.unlink(path).catch(() => {});

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { storeFault } from './file-system.js';
+import { folderFault } from './file-system.js';
 
 const ID = /^[0-9a-f]{16}$/;
 
@@ -17,7 +17,7 @@ export async function readInstallationId(directory: string): Promise<string> {
   try {
     await writeFile(file, `${id}\n`);
   } catch (error) {
-    throw storeFault(`write ${file}`, error);
+    throw folderFault(`write ${file}`, error);
   }
   return id;
 }

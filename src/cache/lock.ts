@@ -3,7 +3,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ProxyError } from '../errors.js';
-import { errorCode, storeFault } from './file-system.js';
+import { errorCode, folderFault } from './file-system.js';
 import { livenessOf, ownIdentity, type ProcessIdentity } from './process-identity.js';
 
 /** How often the holder touches the lock, for those that cannot see its process. */
@@ -50,7 +50,7 @@ async function createLock(lockPath: string, text: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false;
-    throw storeFault(`write to the data folder (${draft})`, error);
+    throw folderFault(`write to the data folder (${draft})`, error);
   } finally {
     await fs.unlink(draft).catch(() => {});
   }
@@ -84,7 +84,7 @@ async function moveStaleAway(directory: string, lockPath: string, judged: string
     await fs.rename(lockPath, aside);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return;
-    throw storeFault('take over the lock of the data folder', error);
+    throw folderFault('take over the lock of the data folder', error);
   }
   const moved = await fs.readFile(aside, 'utf8').catch(() => judged);
   if (moved !== judged) await fs.link(aside, lockPath).catch(() => {});

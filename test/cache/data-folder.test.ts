@@ -61,7 +61,33 @@ describe('cache/data-folder', () => {
     await fs.writeFile(file, '');
     await assert.rejects(openDataFolder(path.join(file, 'data')), {
       code: 'store',
-      message: `cannot make the data folder ${path.join(file, 'data')}: ENOTDIR`,
+      message: `cannot make the data folder ${path.join(file, 'data')}: a part of the path is a file (ENOTDIR); choose another folder with --data-dir`,
+    });
+    await assert.rejects(openDataFolder(file), {
+      code: 'store',
+      message: /: a part of the path is a file \(ENOTDIR\);/,
+    });
+  });
+
+  it('says so as well of its VERSION and of its generation after a crash', async () => {
+    const advice =
+      /^cannot .*: there is a folder where a file should be \(EISDIR\); choose another folder with --data-dir$/;
+    await (await openDataFolder(directory)).release();
+    await fs.rm(path.join(directory, 'VERSION'));
+    await fs.mkdir(path.join(directory, 'VERSION'));
+    await assert.rejects(openDataFolder(directory), { code: 'store', message: advice });
+    await fs.rm(path.join(directory, 'generation'));
+    await fs.mkdir(path.join(directory, 'generation'));
+    await fs.writeFile(path.join(directory, 'lock'), 'torn');
+    await assert.rejects(openDataFolder(directory), { code: 'store', message: advice });
+  });
+
+  it('names the reason of the parent where that cannot be written', async () => {
+    // Nobody can make a folder here, not even root.
+    await assert.rejects(openDataFolder('/sys/entrepot/made/here'), {
+      code: 'store',
+      message:
+        /^cannot make the data folder \/sys\/entrepot\/made\/here: (?:the file system is read-only|the file system forbids it|this user may not write there) \(\w+\); choose another folder with --data-dir$/,
     });
   });
 });

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { constants } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { discardFile, errorCode, nodeFileSystem as files, storeFault } from '../../src/cache/file-system.js';
+import {
+  discardFile,
+  errorCode,
+  nodeFileSystem as files,
+  folderFault,
+  storeFault,
+} from '../../src/cache/file-system.js';
 import { ProxyError } from '../../src/errors.js';
 import { type CacheFolder, createCacheFolder } from '../support/cache-folder.js';
 
@@ -49,5 +55,23 @@ describe('cache/file-system', () => {
     assert.equal(storeFault('read', own), own);
     assert.equal(storeFault('read', 'text').message, 'cannot read: text');
     assert.equal(errorCode('text'), undefined);
+  });
+
+  it('says of a data folder in words what is wrong, and what to do', () => {
+    for (const [code, words] of [
+      ['ENOTDIR', 'a part of the path is a file (ENOTDIR)'],
+      ['EROFS', 'the file system is read-only (EROFS)'],
+      ['EACCES', 'this user may not write there (EACCES)'],
+      ['EPERM', 'the file system forbids it (EPERM)'],
+      ['ENOENT', 'nothing can be made there (ENOENT)'],
+      ['EIO', 'EIO'],
+    ] as const) {
+      const fault = folderFault('lock it', Object.assign(new Error('long story'), { code }));
+      assert.equal(fault.code, 'store');
+      assert.equal(fault.message, `cannot lock it: ${words}; choose another folder with --data-dir`);
+    }
+    const own = new ProxyError('store', 'in use');
+    assert.equal(folderFault('lock it', own), own);
+    assert.equal(folderFault('lock it', 'text').message, 'cannot lock it: text');
   });
 });

@@ -67,6 +67,9 @@ describe('cache/lock', () => {
   it('says what is wrong where the folder cannot be written', async () => {
     const file = path.join(folder.directory, 'file');
     await fs.writeFile(file, '');
-    await assert.rejects(takeLock(file, noCrash), { code: 'store', message: /cannot write to the data folder/ });
+    await assert.rejects(takeLock(file, noCrash), {
+      code: 'store',
+      message: /^cannot write to the data folder .*\(ENOTDIR\); choose another folder with --data-dir$/,
+    });
   });
 });
