@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import type { Certificates } from './certificates.js';
-import { account, topology } from './topology.js';
+import { account, otherAccount, topology } from './topology.js';
 import type { SeenRequest } from './upstream-log.js';
 
 const lifeSeconds = 300;
@@ -19,14 +19,16 @@ function identify(authorization: string | undefined, form: URLSearchParams): str
       ? [form.get('username') ?? '', form.get('password') ?? '']
       : Buffer.from(basic, 'base64').toString().split(':');
   if (username === '') return '';
-  return username === account.username && password === account.password ? username : undefined;
+  const known = [account, otherAccount].find((one) => one.username === username);
+  return known !== undefined && known.password === password ? known.username : undefined;
 }
 
-/** Anyone may pull outside `private/`; the account may do everything. */
+/** Anyone may pull outside `private/`, whoever has an account may push there too; `private/` is the first account's. */
 function allowedActions(scope: string, user: string): { type: string; name: string; actions: string[] } {
   const [type = '', name = '', actions = ''] = scope.split(':');
   const allowed = actions.split(',').filter((action) => {
-    return user !== '' || (action === 'pull' && !name.startsWith('private/'));
+    if (name.startsWith('private/')) return user === account.username;
+    return user !== '' || action === 'pull';
   });
   return { type, name, actions: allowed };
 }

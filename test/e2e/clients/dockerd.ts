@@ -5,12 +5,14 @@ import { run } from '../../lab/command.js';
 import { startDaemon } from '../../lab/daemon.js';
 import type { Account, Client } from './client.js';
 import { assertHolds, digestsInArchive } from './digests.js';
-import { withoutNames } from './without-names.js';
+import { type Where, withoutNames } from './without-names.js';
 
 /** dockerd, with what only Docker has. */
 export interface Dockerd extends Client {
   /** `docker login`, remembered for pulls and pushes with this account. */
   login(registry: string, account: Account): Promise<void>;
+  /** Writes an account of Docker Hub down as a login does, without asking whether it is right. */
+  remember(account: Account): Promise<void>;
   /** Gives an image that was pulled another name and pushes it there. */
   push(reference: string, target: string, account?: Account): Promise<void>;
 }
@@ -22,13 +24,17 @@ function registryOf(reference: string): string {
 }
 
 /** Starts dockerd without networks for containers, with the vfs driver, which works on any file system. */
-export async function startDockerd(folder: string, proxyUrl: string): Promise<Dockerd> {
+export async function startDockerd(folder: string, proxyUrl: string, where: Where = withoutNames): Promise<Dockerd> {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'daemon.json'), '{}');
   const socket = `unix://${folder}/docker.sock`;
 
+  function configurationOf(account: Account | undefined): string {
+    return join(folder, account ? `config-${account.username}-${account.password}` : 'config-nobody');
+  }
+
   function docker(account: Account | undefined, ...args: string[]): Promise<string> {
-    const configuration = join(folder, account ? `config-${account.username}` : 'config-nobody');
+    const configuration = configurationOf(account);
     // Named in full: a machine may have something else of that name earlier in its path.
     return run('/usr/bin/docker', ['--config', configuration, ...args], { env: { DOCKER_HOST: socket } });
   }
@@ -45,7 +51,7 @@ export async function startDockerd(folder: string, proxyUrl: string): Promise<Do
   const places = ['--config-file', `${folder}/daemon.json`, '-H', socket, '--data-root', `${folder}/root`];
   const state = ['--exec-root', `${folder}/exec`, '--pidfile', `${folder}/pid`, '--cgroup-parent=/'];
   const plain = ['--iptables=false', '--ip6tables=false', '--bridge=none', '--storage-driver=vfs'];
-  const command = withoutNames('/usr/sbin/dockerd', [...places, ...state, ...plain]);
+  const command = where('/usr/sbin/dockerd', [...places, ...state, ...plain]);
   const daemon = await startDaemon(command.program, command.args, {
     logFile: join(folder, 'dockerd.log'),
     env: { HTTPS_PROXY: proxyUrl },
@@ -61,13 +67,23 @@ export async function startDockerd(folder: string, proxyUrl: string): Promise<Do
 
   async function loginOnce(reference: string, account: Account): Promise<void> {
     const registry = registryOf(reference);
-    if (!loggedIn.has(registry)) await login(registry, account);
-    loggedIn.add(registry);
+    const key = JSON.stringify([registry, account]);
+    if (!loggedIn.has(key)) await login(registry, account);
+    loggedIn.add(key);
+  }
+
+  async function remember(account: Account): Promise<void> {
+    const auth = Buffer.from(`${account.username}:${account.password}`).toString('base64');
+    await mkdir(configurationOf(account), { recursive: true });
+    const auths = { 'https://index.docker.io/v1/': { auth } };
+    await writeFile(join(configurationOf(account), 'config.json'), JSON.stringify({ auths }));
+    loggedIn.add(JSON.stringify(['', account]));
   }
 
   return {
     name: 'dockerd',
     login,
+    remember,
     async push(reference, target, account) {
       if (account) await loginOnce(target, account);
       await docker(undefined, 'tag', reference, target);
