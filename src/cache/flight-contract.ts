@@ -47,6 +47,8 @@ export interface Flight {
   readonly head: Promise<{ readonly sizeBytes: number | undefined }>;
   /** Resolves when the flight is over. Never rejects. */
   readonly done: Promise<FlightOutcome>;
+  /** Whether all bytes are here and have the digest; they may still be on their way into the store. */
+  readonly verified: boolean;
   /** Whether the bytes are on their way to the store, as far as is known now. */
   readonly isStoring: boolean;
   /** Bytes received so far. */

@@ -2,15 +2,17 @@ import type { Permission } from '../access/access.js';
 import type { FillBody, Flight } from '../cache/flight.js';
 import { ProxyError } from '../errors.js';
 import type { BodyReader } from '../http/body.js';
+import type { CacheStatus } from '../http/cache-status.js';
 import { headerValue } from '../http/headers.js';
 import type { Digest } from '../oci/digest.js';
 import type { UpstreamResponse } from '../upstream/contract.js';
 import { sendFollowing } from '../upstream/redirects.js';
 import { announcedLength } from './ask-upstream.js';
+import type { PermittedBy } from './decide.js';
 import { forwardedHeaders, wholeContentHeaders } from './outgoing.js';
 import { piecesOf, relay } from './relay.js';
 import { requestedRanges, serveBody } from './serve-body.js';
-import { NOT_STORED, note } from './trace.js';
+import { NOT_STORED, note, type Trace } from './trace.js';
 import type { Visit } from './visit.js';
 
 /** A range that starts further than this past what has arrived is passed through instead of waited for. */
@@ -38,6 +40,7 @@ export async function fill(
   visit: Visit,
   digest: Digest,
   permission: Pick<Permission, 'sizeBytes' | 'inherited'>,
+  by: PermittedBy,
 ): Promise<void> {
   for (let attempt = 0; attempt < MAX_FOLLOWED_LEADERS; attempt += 1) {
     const { flight, leader } = visit.context.flights.join({
@@ -60,7 +63,8 @@ export async function fill(
       return passOn(visit, error.response, 'refused');
     }
     const reader = flight.reader();
-    if (leader || isSameContent(reader.sizeBytes, permission)) return follow(visit, flight, reader, leader);
+    if (leader || isSameContent(reader.sizeBytes, permission))
+      return follow(visit, flight, reader, leader ? undefined : by);
     reader.close();
     return passThrough(visit, 'not-proven');
   }
@@ -146,7 +150,13 @@ function fillBody(visit: Visit, response: UpstreamResponse, sizeBytes: number | 
   };
 }
 
-async function follow(visit: Visit, flight: Flight, reader: BodyReader, leader: boolean): Promise<void> {
+/** Sends what a flight brings. `followedBy` is by what a follower may; undefined for the leader. */
+async function follow(
+  visit: Visit,
+  flight: Flight,
+  reader: BodyReader,
+  followedBy: PermittedBy | undefined,
+): Promise<void> {
   const { exchange, trace } = visit;
   const { digest } = flight;
   const release = isFarAhead(visit, flight, digest, reader.sizeBytes) ? flight.takeBypass() : undefined;
@@ -154,9 +164,17 @@ async function follow(visit: Visit, flight: Flight, reader: BodyReader, leader: 
     reader.close();
     return passThrough(visit, 'far-ahead').finally(release);
   }
-  const reason = flight.isStoring ? 'not-held' : NOT_STORED;
-  const status = leader ? note(trace, 'miss', reason) : note(trace, 'collapsed', 'in-flight');
+  const status = followedBy === undefined ? noteMiss(trace, flight) : noteFollower(trace, flight, followedBy);
   await serveBody(exchange, { digest, mediaType: undefined, reader, status });
+}
+
+function noteMiss(trace: Trace, flight: Flight): CacheStatus {
+  return note(trace, 'miss', flight.isStoring ? 'not-held' : NOT_STORED);
+}
+
+/** What is whole and verified comes from here, whether the disk has finished with it or not: a client that pulls again at once has a hit. */
+function noteFollower(trace: Trace, flight: Flight, by: PermittedBy): CacheStatus {
+  return flight.verified ? note(trace, 'hit', by) : note(trace, 'collapsed', 'in-flight');
 }
 
 function isFarAhead(visit: Visit, flight: Flight, digest: Digest, sizeBytes: number | undefined): boolean {

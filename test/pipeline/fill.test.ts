@@ -22,7 +22,7 @@ describe('pipeline/fill', () => {
 
   function start(asked: Partial<Asked> = {}, permission: Parameters<typeof fill>[2] = { sizeBytes: SIZE }) {
     const visit = stage.visit({ path: `/v2/team/app/blobs/${layer.digest}`, ...asked });
-    const done = fill(visit, layer.digest as Digest, permission).then(() => visit.exchange.reply);
+    const done = fill(visit, layer.digest as Digest, permission, 'granted').then(() => visit.exchange.reply);
     done.catch(() => {});
     return { visit, done };
   }
@@ -59,6 +59,27 @@ describe('pipeline/fill', () => {
     const reply = await start().done;
     assert.ok(whole(reply));
     assert.equal(reply.header('Cache-Status'), 'entrepot; fwd=uri-miss; detail=not-stored');
+  });
+
+  it('is a hit for whoever asks again before the disk has finished', async () => {
+    let finish: () => void = () => {};
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const createSpool = stage.context.store.createSpool.bind(stage.context.store);
+    stage.context.store.createSpool = async (expectedBytes) => {
+      const spool = await createSpool(expectedBytes);
+      const commit = spool.commit.bind(spool);
+      spool.commit = (digest, mediaType) => finished.then(() => commit(digest, mediaType));
+      return spool;
+    };
+    assert.ok(whole(await start().done));
+    const again = await start().done;
+    assert.ok(whole(again));
+    assert.equal(again.header('Cache-Status'), 'entrepot; hit; detail=granted');
+    assert.equal(stage.registry.hits(GET), 1);
+    finish();
+    await over();
   });
 
   it('goes on without its first client', async () => {
