@@ -19,6 +19,9 @@ import { rememberTag } from './tag-memory.js';
 import { type CacheOutcome, NOT_STORED, note } from './trace.js';
 import type { Visit } from './visit.js';
 
+/** The longest that one manifest may take from its registry: 4 MiB over a very thin line. */
+const FETCH_MS = 120_000;
+
 /** How long an answer waits for its manifest to be on disk, so that the very next pull finds it. A disk that hangs holds nobody up. */
 const KEEP_WAIT_MS = 1000;
 
@@ -58,7 +61,9 @@ async function fetchOnce(visit: Visit): Promise<Fetched> {
   const { context, exchange, scope, credential, route } = visit;
   const { target } = exchange;
   const headers = wholeContentHeaders(exchange.request.headers, context.viaId);
-  const response = await visit.upstream.send({ target, method: 'GET', path: exchange.request.path, headers });
+  // The fetch belongs to its followers as much as to its client, who may leave; but not for ever.
+  const signal = AbortSignal.timeout(FETCH_MS);
+  const response = await visit.upstream.send({ target, method: 'GET', path: exchange.request.path, headers, signal });
   const { status } = response;
   await context.access.observe({ scope, credential, digest: route.digest, status, refusalCounts: true });
   const contentType = headerValue(response.headers, 'content-type') ?? '';

@@ -22,8 +22,8 @@ export interface RelayOptions {
 
 /** Passes an upstream's answer on as it is: status, headers and body, at the pace of the client, storing nothing. */
 export async function relay(response: UpstreamResponse, reply: Reply, options: RelayOptions): Promise<void> {
-  reply.head(response.status, relayedHeaders(response.headers, options.status));
   try {
+    reply.head(response.status, relayedHeaders(response.headers, options.status));
     for await (const piece of piecesOf(response, options.host)) {
       options.onBytes(piece.length);
       await reply.write(piece);

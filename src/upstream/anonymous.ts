@@ -13,6 +13,8 @@ export type PublicAnswer = 'public' | 'private' | 'unknown';
 
 /** A token response larger than this is not one. */
 const MAX_TOKEN_BYTES = 64 * 1024;
+/** For one question, token and all. */
+const ANSWER_MS = 10_000;
 const DEFAULT_TOKEN_LIFE_S = 60;
 const MAX_TOKENS = 1000;
 
@@ -55,22 +57,26 @@ function tokenUrl(challenge: Challenge, target: Target, repository: string): URL
 export class AnonymousAsker {
   readonly #client: UpstreamClient;
   readonly #via: string;
+  readonly #answerMs: number;
   readonly #tokens = new Map<string, Token>();
 
-  constructor(client: UpstreamClient, via: string) {
+  constructor(client: UpstreamClient, via: string, answerMs: number = ANSWER_MS) {
     this.#client = client;
     this.#via = via;
+    this.#answerMs = answerMs;
   }
 
   /** Whether the registry shows this manifest to anybody: a HEAD by digest, with a stranger's token where it asks for one. */
   async isPublic(target: Target, repository: string, digest: Digest, sizeBytes: number): Promise<PublicAnswer> {
+    // For all of it: a registry that drips its answers must not keep the proofs of others waiting.
+    const signal = AbortSignal.timeout(this.#answerMs);
     try {
       const path = `/v2/${repository}/manifests/${digest}`;
-      let response = await this.#head(target, path, this.#knownToken(target, repository));
+      let response = await this.#head(target, path, this.#knownToken(target, repository), signal);
       if (response.status === 401) {
-        const token = await this.#fetchToken(response, target, repository);
+        const token = await this.#fetchToken(response, target, repository, signal);
         if (!token) return 'private';
-        response = await this.#head(target, path, token);
+        response = await this.#head(target, path, token, signal);
       }
       return verdict(response, digest, sizeBytes);
     } catch {
@@ -78,13 +84,13 @@ export class AnonymousAsker {
     }
   }
 
-  async #head(target: Target, path: string, token: string | undefined): Promise<UpstreamResponse> {
+  async #head(target: Target, path: string, token: string | undefined, signal: AbortSignal): Promise<UpstreamResponse> {
     const headers = headersFrom({
       Accept: ACCEPT_ALL_MANIFESTS,
       ...this.#ownHeaders(),
       ...(token && { Authorization: `Bearer ${token}` }),
     });
-    const response = await this.#client.send({ target, method: 'HEAD', path, headers });
+    const response = await this.#client.send({ target, method: 'HEAD', path, headers, signal });
     response.discard();
     return response;
   }
@@ -98,7 +104,12 @@ export class AnonymousAsker {
     return known && known.until > Date.now() ? known.value : undefined;
   }
 
-  async #fetchToken(refused: UpstreamResponse, target: Target, repository: string): Promise<string | undefined> {
+  async #fetchToken(
+    refused: UpstreamResponse,
+    target: Target,
+    repository: string,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
     const challenges = parseChallenges(headerValues(refused.headers, 'www-authenticate'));
     const bearer = challenges.find((challenge) => challenge.scheme === 'bearer');
     const url = bearer && tokenUrl(bearer, target, repository);
@@ -107,6 +118,7 @@ export class AnonymousAsker {
     const { host, port } = parseAuthority(`${url.hostname}:${url.port || (scheme === 'https' ? 443 : 80)}`);
     const response = await this.#client.send({
       target: { scheme, host, port },
+      signal,
       method: 'GET',
       path: `${url.pathname}${url.search}`,
       headers: [

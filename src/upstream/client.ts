@@ -23,6 +23,9 @@ const MAX_HEADER_LINES = 200;
 /** A body that is at most this long is read to its end when nobody wants it, so that the connection can be used again. */
 const DISCARD_BYTES = 64 * 1024;
 
+/** One that drips is not worth waiting for. */
+const DISCARD_MS = 2_000;
+
 const REPEATABLE = new Set(['GET', 'HEAD']);
 
 function connector(options: ConnectOptions): buildConnector.connector {
@@ -88,7 +91,7 @@ export function createUpstreamClient(
       headers,
       body,
       discard() {
-        body.dump({ limit: DISCARD_BYTES }).catch(() => {});
+        body.dump({ limit: DISCARD_BYTES, signal: AbortSignal.timeout(DISCARD_MS) }).catch(() => {});
       },
     };
   }

@@ -72,4 +72,14 @@ describe('pipeline/relay', () => {
       pieces.push(piece.toString());
     assert.deepEqual(pieces, ['a', 'b']);
   });
+
+  it('leaves no body unread where the head cannot be passed on', async () => {
+    const answer = response(['body']);
+    const reply = recordReply();
+    reply.head = () => {
+      throw new ProxyError('upstream-protocol', 'no such length');
+    };
+    await assert.rejects(relay(answer, reply, options), { code: 'upstream-protocol' });
+    assert.equal(answer.discarded, 1);
+  });
 });

@@ -131,4 +131,12 @@ describe('upstream/anonymous', () => {
       true,
     );
   });
+
+  it('gives up on a token server that never ends its answer', async () => {
+    await start('token');
+    const rule = registry.misbehave({ server: 'token' }, { stall: 1 });
+    asker = new AnonymousAsker(client, '1.1 entrepot-test', 200);
+    assert.equal(await ask(), 'unknown');
+    rule.release();
+  });
 });

@@ -217,6 +217,16 @@ describe('upstream/client', () => {
     await assert.rejects(textOf(response.body));
   });
 
+  it('ends a connection whose unwanted body never ends', async () => {
+    let closed: Promise<unknown> | undefined;
+    server = await serve((request, response) => {
+      closed = once(request.socket, 'close');
+      response.write('x');
+    });
+    (await client.send({ target: server.target(), method: 'GET', path: '/', headers: [] })).discard();
+    await closed;
+  });
+
   it('gives a request up when it is told to, before and after the head', async () => {
     let closed: Promise<unknown> | undefined;
     server = await serve((request, response) => {
