@@ -89,8 +89,20 @@ export class Access {
    * follows from it before the length is compared with that of the content. It proves nothing public either, because
    * what looks like a stranger's request may carry what some registries trust, such as X-Forwarded-For.
    */
-  allow(scope: string, credential: Credential, digest: Digest, sizeBytes: number, isManifest: boolean): void {
-    this.#grants.add(scope, credential.id, digest, sizeBytes, isManifest);
+  allow(
+    scope: string,
+    credential: Credential,
+    digest: Digest,
+    sizeBytes: number,
+    isManifest: boolean,
+    askedAt?: number,
+  ): void {
+    this.#grants.add(scope, credential.id, digest, sizeBytes, isManifest, askedAt);
+  }
+
+  /** The time of a question that is about to be asked, for `allow`. */
+  now(): number {
+    return this.#grants.now();
   }
 
   /** All bytes of the digest came from this repository and their digest is right. */

@@ -57,6 +57,8 @@ const MAX_GRANTS = 1_000_000;
  */
 export class Grants {
   readonly #sets = new Map<string, GrantSet>();
+  /** When the registry last refused a credential, by the same keys. */
+  readonly #revokedAt = new Map<string, number>();
   #count = 0;
   readonly #ttlMs: number;
   readonly #maxSets: number;
@@ -70,9 +72,26 @@ export class Grants {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** Remembers a live yes. `isManifest` says that what the manifest lists shares the answer. */
-  add(scope: string, credential: string, digest: Digest, sizeBytes: number, isManifest: boolean): void {
-    this.#put(scope, credential, digest, { at: this.#now(), sizeBytes, depth: 0, expanded: !isManifest });
+  /** The clock of grants: monotonic milliseconds. */
+  now(): number {
+    return this.#now();
+  }
+
+  /**
+   * Remembers a live yes. `isManifest` says that what the manifest lists shares the answer, `askedAt` when it was asked
+   * for: a yes that was on its way when a refusal came is older than the refusal, and counts for nothing.
+   */
+  add(
+    scope: string,
+    credential: string,
+    digest: Digest,
+    sizeBytes: number,
+    isManifest: boolean,
+    askedAt: number = this.#now(),
+  ): void {
+    const revokedAt = this.#revokedAt.get(setKey(scope, credential));
+    if (revokedAt !== undefined && askedAt < revokedAt) return;
+    this.#put(scope, credential, digest, { at: askedAt, sizeBytes, depth: 0, expanded: !isManifest });
   }
 
   /**
@@ -117,7 +136,12 @@ export class Grants {
 
   /** The registry said 401 or 403: nothing that it said to this credential in this repository counts any more. */
   revoke(scope: string, credential: string): void {
-    this.#drop(setKey(scope, credential));
+    const key = setKey(scope, credential);
+    this.#drop(key);
+    this.#revokedAt.delete(key);
+    this.#revokedAt.set(key, this.#now());
+    const oldest = this.#revokedAt.keys().next();
+    if (this.#revokedAt.size > this.#maxSets && !oldest.done) this.#revokedAt.delete(oldest.value);
   }
 
   /** The registry said 404: this digest is gone for this credential, whatever manifests said of it before. */

@@ -34,7 +34,7 @@ export async function authorise(visit: Visit, digest: Digest): Promise<Authorisa
   if (known) return { outcome: 'permitted', by: known.by, permission: known };
   const answer = await askHead(visit);
   const sizeBytes = yesOf(answer, digest);
-  if (sizeBytes !== undefined) return permit(visit, digest, sizeBytes);
+  if (sizeBytes !== undefined) return permit(visit, digest, sizeBytes, answer.askedAt);
   return visit.route.kind === 'blob' ? askFirstByte(visit, digest) : { outcome: 'unproven' };
 }
 
@@ -46,9 +46,10 @@ export async function askHead(visit: Visit): Promise<HeadAnswer> {
   const key = [scope, route.kind, route.reference, credential.id, accept].join('\n');
   const answer = await context.heads.ask(key, async () => {
     const outgoing = wholeContentHeaders(headers, context.viaId);
+    const askedAt = context.access.now();
     const response = await upstream.send({ target: exchange.target, method: 'HEAD', path, headers: outgoing });
     response.discard();
-    return { status: response.status, headers: response.headers };
+    return { status: response.status, headers: response.headers, askedAt };
   });
   const refusalCounts = route.kind === 'manifest';
   await context.access.observe({ scope, credential, digest: route.digest, status: answer.status, refusalCounts });
@@ -69,9 +70,9 @@ function isPage(headers: RawHeaders): boolean {
   return type === 'text/html' || type === 'application/xhtml+xml';
 }
 
-function permit(visit: Visit, digest: Digest, sizeBytes: number): Authorisation {
+function permit(visit: Visit, digest: Digest, sizeBytes: number, askedAt: number | undefined): Authorisation {
   const { context, scope, credential, route } = visit;
-  context.access.allow(scope, credential, digest, sizeBytes, route.kind === 'manifest');
+  context.access.allow(scope, credential, digest, sizeBytes, route.kind === 'manifest', askedAt);
   return { outcome: 'permitted', by: 'probed', permission: { sizeBytes } };
 }
 
@@ -80,12 +81,13 @@ async function askFirstByte(visit: Visit, digest: Digest): Promise<Authorisation
   const headers = [...wholeContentHeaders(exchange.request.headers, context.viaId), 'Range', 'bytes=0-0'];
   const { target, signal } = exchange;
   const path = exchange.request.path;
+  const askedAt = context.access.now();
   const response = await sendFollowing(visit.upstream, { target, method: 'GET', path, headers, signal });
   await context.access.observe({ scope, credential, digest, status: response.status, refusalCounts: true });
   const sizeBytes = response.status === 200 ? announcedLength(response) : totalOf(response.status, response.headers);
   if (sizeBytes !== undefined && !isPage(response.headers)) {
     response.discard();
-    return permit(visit, digest, sizeBytes);
+    return permit(visit, digest, sizeBytes, askedAt);
   }
   if (response.status >= 400 && response.status !== 416) return { outcome: 'refused', response };
   response.discard();

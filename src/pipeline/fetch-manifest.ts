@@ -63,6 +63,7 @@ async function fetchOnce(visit: Visit): Promise<Fetched> {
   const headers = wholeContentHeaders(exchange.request.headers, context.viaId);
   // The fetch belongs to its followers as much as to its client, who may leave; but not for ever.
   const signal = AbortSignal.timeout(FETCH_MS);
+  const askedAt = context.access.now();
   const response = await visit.upstream.send({ target, method: 'GET', path: exchange.request.path, headers, signal });
   const { status } = response;
   await context.access.observe({ scope, credential, digest: route.digest, status, refusalCounts: true });
@@ -77,7 +78,7 @@ async function fetchOnce(visit: Visit): Promise<Fetched> {
   const digest = verified(visit, read);
   const known = context.storedManifests.add(digest, read, contentType);
   // The live answer counts at once, for the manifest and for what it lists.
-  context.access.allow(scope, credential, digest, read.length, true);
+  context.access.allow(scope, credential, digest, read.length, true, askedAt);
   const kept = known && keep(visit, digest, read, known.mediaType);
   const stored = kept && (await Promise.race([kept, delay(KEEP_WAIT_MS, true, { ref: false })]));
   const notStored = stored ? undefined : known ? NOT_STORED : 'not-readable';

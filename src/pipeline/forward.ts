@@ -57,7 +57,7 @@ async function learn(visit: Visit, answer: Awaited<ReturnType<typeof askHead>>):
   const sizeBytes = digest && yesOf(answer, digest);
   if (digest === undefined || sizeBytes === undefined) return;
   const isManifest = route.kind === 'manifest';
-  context.access.allow(scope, credential, digest, sizeBytes, isManifest);
+  context.access.allow(scope, credential, digest, sizeBytes, isManifest, answer.askedAt);
   if (!isManifest) return;
   await rememberTag(visit, digest);
   const entry = await context.store.lookup(digest);

@@ -4,6 +4,8 @@ import type { RawHeaders } from '../http/exchange.js';
 export interface HeadAnswer {
   readonly status: number;
   readonly headers: RawHeaders;
+  /** When it was asked for, on the clock of grants. */
+  readonly askedAt?: number;
 }
 
 /** Equal HEADs that are on their way at the same time are one. */

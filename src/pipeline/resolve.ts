@@ -40,7 +40,7 @@ async function serveResolved(visit: Visit): Promise<boolean> {
   const digest = resolvedDigest(answer.headers);
   const sizeBytes = digest && yesOf(answer, digest);
   if (digest === undefined || sizeBytes === undefined) return false;
-  context.access.allow(scope, credential, digest, sizeBytes, true);
+  context.access.allow(scope, credential, digest, sizeBytes, true, answer.askedAt);
   await rememberTag(visit, digest);
   const entry = await findContent(visit, digest, { sizeBytes });
   if (!entry) return false;

@@ -37,6 +37,19 @@ describe('access/grants', () => {
     assert.equal(grants.find(SCOPE, 'alice', digest('b')), undefined);
   });
 
+  it('W4: takes no yes that was asked for before the registry refused the credential', () => {
+    const askedAt = grants.now();
+    now += 10;
+    grants.revoke(SCOPE, 'alice');
+    now += 10;
+    grants.add(SCOPE, 'alice', digest('a'), 7, true, askedAt);
+    assert.equal(grants.find(SCOPE, 'alice', digest('a')), undefined);
+    grants.add(SCOPE, 'bob', digest('a'), 7, true, askedAt);
+    assert.ok(grants.find(SCOPE, 'bob', digest('a')));
+    grants.add(SCOPE, 'alice', digest('a'), 7, true, grants.now());
+    assert.ok(grants.find(SCOPE, 'alice', digest('a')));
+  });
+
   it('forgets a yes when its time is over, and not before', () => {
     grants.add(SCOPE, 'alice', digest('a'), 7, false);
     now += 999;
