@@ -42,7 +42,9 @@ const REFUSED_BY_DEFAULT: readonly (readonly [string, readonly string[]])[] = [
   ],
   ['a link-local address', ['169.254.0.0/16', 'fe80::/10']],
   ['a multicast address', ['224.0.0.0/4', 'ff00::/8']],
-  ['a reserved address', ['240.0.0.0/4', '::/96']],
+  ['a reserved address', ['240.0.0.0/4', '::/96', 'fec0::/10']],
+  // IPv4 addresses in other clothes (RFC 3056, 2765, 8215): what they stand for would not be looked at.
+  ['a translated address', ['2002::/16', '::ffff:0:0:0/96', '64:ff9b:1::/48']],
 ];
 
 /** Builds the guard that every outgoing connection passes. */
