@@ -54,9 +54,21 @@ export async function startProxy(dataName: string, ...options: string[]): Promis
     },
   );
 
-  async function log(): Promise<LogLine[]> {
+  async function written(): Promise<LogLine[]> {
     const lines = (await daemon.output()).split('\n').filter((line) => line.startsWith('{') && line.endsWith('}'));
     return lines.map((line) => JSON.parse(line) as LogLine);
+  }
+
+  /** The log is gathered for a moment before it is written: waits until it has a line for each exchange that was counted. */
+  async function log(): Promise<LogLine[]> {
+    const metrics = await (await fetch(`http://${adminListen}/metrics`)).text();
+    const counts = [...metrics.matchAll(/^entrepot_requests_total\{.*\} (\d+)$/gm)].map(([, count]) => Number(count));
+    const expected = counts.reduce((sum, count) => sum + count, 0);
+    for (;;) {
+      const lines = await written();
+      if (lines.filter(({ msg }) => msg === 'Exchange').length >= expected) return lines;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
   return { url: `http://${listen}`, admin: `http://${adminListen}`, log, stop: () => daemon.stop('SIGINT') };
 }
