@@ -66,9 +66,26 @@ export interface FactStore {
   /** Remembers a fact. `value` is plain JSON. A fault is counted, reported in readiness and swallowed: a cache fault is never a client fault. */
   set(kind: FactKind, key: string, value: unknown): Promise<void>;
   delete(kind: FactKind, key: string): Promise<void>;
+  /** The facts of one kind, a page at a time; what was set before the call is in it. Gives none where the index cannot be read. */
+  page(kind: FactKind, query: RowQuery): Promise<readonly Row[]>;
 }
 
-export type FactKind = 'link' | 'public' | 'tag' | 'host';
+export type FactKind = 'link' | 'public' | 'tag' | 'host' | 'pin';
+
+/** Rows of one kind in the order of their keys, a page at a time. */
+export interface RowQuery {
+  /** Only keys that begin with this. */
+  readonly prefix?: string;
+  /** The key that the last page ended with. */
+  readonly after?: string;
+  /** At most this many rows. */
+  readonly limit: number;
+}
+
+export interface Row {
+  readonly key: string;
+  readonly value: unknown;
+}
 
 export interface Totals {
   readonly bytes: number;
@@ -88,12 +105,44 @@ export interface Index {
   get<T>(kind: RowKind, key: string): Promise<T | undefined>;
   set(kind: RowKind, key: string, value: unknown): Promise<void>;
   delete(kind: RowKind, key: string): Promise<void>;
+  /** Rows in the order of their keys; those written before the call are among them. */
+  page(kind: RowKind, query: RowQuery): Promise<readonly Row[]>;
   /** What all entry rows come to; at once where the last run left its totals, else by reading them all. */
   totals(): Promise<Totals>;
   /** Leaves the totals for the next start. The last thing to be written before `close`. */
   keepTotals(totals: Totals): Promise<void>;
   markRebuilt(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** An entry as a listing shows it. */
+export interface StoredEntry extends Entry {
+  /** When it was last read, to about a minute; when it was stored, where it never was. Milliseconds since the epoch. */
+  readonly usedAt: number;
+  /** Never evicted: by its own pin, or as a part of a pinned image. */
+  readonly pinned: boolean;
+}
+
+/** `used` begins with what was not used for longest, `size` with the largest. */
+export type EntryOrder = 'digest' | 'size' | 'used';
+
+export interface EntryQuery {
+  readonly order: EntryOrder;
+  /** `next` of the last page. */
+  readonly after?: string;
+  readonly limit: number;
+}
+
+export interface EntryPage {
+  readonly entries: readonly StoredEntry[];
+  /** For the next page; undefined after the last. */
+  readonly next: string | undefined;
+}
+
+/** Listings of what is held, bounded in memory at any number of entries. */
+export interface Inventory {
+  list(query: EntryQuery): Promise<EntryPage>;
+  describe(digest: Digest): Promise<StoredEntry | undefined>;
 }
 
 /** What the store tells of while it works. Telemetry makes log lines and counters of it. */

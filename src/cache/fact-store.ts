@@ -42,5 +42,6 @@ export function createFactStore(log: FactsLog, index: Index, faults: FaultBoard)
     },
     set: write,
     delete: (kind, key) => write(kind, key, undefined),
+    page: (kind, query) => index.page(kind, query),
   };
 }

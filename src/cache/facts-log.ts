@@ -28,7 +28,7 @@ export interface FactsReplay {
   readonly badLines: number;
 }
 
-const KINDS: ReadonlySet<string> = new Set<FactKind>(['link', 'public', 'tag', 'host']);
+const KINDS: ReadonlySet<string> = new Set<FactKind>(['link', 'public', 'tag', 'host', 'pin']);
 /** Below this a log is never worth compacting. */
 const COMPACT_FLOOR_BYTES = 4 * 1024 * 1024;
 

@@ -2,7 +2,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { KeyvSqlite } from '@keyv/sqlite';
 import { Keyv } from 'keyv';
-import type { Index, RowKind, Totals } from './contract.js';
+import type { Index, Row, RowKind, RowQuery, Totals } from './contract.js';
 import type { FaultBoard } from './fault-board.js';
 import { storeFault } from './file-system.js';
 import { createWriteBehind, type WriteBehind } from './write-behind.js';
@@ -101,6 +101,7 @@ async function indexOn(database: Database, faults: FaultBoard): Promise<Index> {
       guarded<T | undefined>('read', undefined, () => readRow<T>(database, writes, rowKey(kind, key))),
     set: (kind, key, value) => guarded('write', undefined, () => writes.write(rowKey(kind, key), value)),
     delete: (kind, key) => guarded('write', undefined, () => writes.write(rowKey(kind, key), undefined)),
+    page: (kind, query) => guarded<readonly Row[]>('read', [], () => readPage(database, writes, kind, query)),
     totals: () => guarded('read', { bytes: 0, entries: 0 }, () => takeTotals(database, writes)),
     keepTotals: (known) => guarded('write', undefined, () => writes.write(TOTALS_KEY, known)),
     async markRebuilt() {
@@ -124,6 +125,27 @@ async function readRow<T>(database: Database, writes: WriteBehind, key: string):
   const pending = writes.pending(key);
   if (pending !== undefined) return pending.value as T | undefined;
   return database.rows.get<T>(key);
+}
+
+/** Sorts after every key: no kind or key has the last code point of Unicode in it. */
+const LAST = '\u{10FFFF}';
+
+async function readPage(database: Database, writes: WriteBehind, kind: RowKind, query: RowQuery): Promise<Row[]> {
+  await writes.applied();
+  const { prefix = '', after, limit } = query;
+  const first = rowKey(kind, prefix);
+  const sql = 'SELECT key, value FROM keyv WHERE key >= ? AND key > ? AND key < ? ORDER BY key LIMIT ?';
+  const answer: unknown = await database.adapter.query(
+    sql,
+    first,
+    after === undefined ? '' : rowKey(kind, after),
+    first + LAST,
+    limit,
+  );
+  return (answer as { key: string; value: string }[]).map(({ key, value }) => ({
+    key: key.slice(kind.length + 1),
+    value: (JSON.parse(value) as { value: unknown }).value,
+  }));
 }
 
 /** One transaction per batch: about six times the rows a second of single writes. */

@@ -10,6 +10,8 @@ export interface WriteBehind {
   /** A write that has not been applied yet. */
   pending(key: string): PendingWrite | undefined;
   idle(): Promise<void>;
+  /** Resolves when all that was written before has been applied, or was refused. */
+  applied(): Promise<void>;
 }
 
 /**
@@ -53,5 +55,9 @@ export function createWriteBehind(apply: (batch: ReadonlyMap<string, unknown>) =
     await current.catch(() => {});
   }
 
-  return { write, pending, idle };
+  async function applied(): Promise<void> {
+    await current.catch(() => {});
+  }
+
+  return { write, pending, idle, applied };
 }

@@ -14,6 +14,7 @@ function memoryIndex(rows: Map<string, unknown>, beforeRead?: () => Promise<void
     },
     set: async (kind, key, value) => void rows.set(`${kind}:${key}`, value),
     delete: async (kind, key) => void rows.delete(`${kind}:${key}`),
+    page: async () => [],
     totals: async () => ({ bytes: 0, entries: 0 }),
     keepTotals: async () => {},
     markRebuilt: async () => {},

@@ -35,6 +35,26 @@ describe('cache/keyv-index', () => {
     await opened.pop()?.close();
   }
 
+  it('gives the rows of a kind a page at a time, in the order of their keys, with what was just written', async () => {
+    const index = await open();
+    const keys = ['r/a:1', 'r/a:2', 'r/b:1', 'q'];
+    void Promise.all(keys.map((key) => index.set('tag', key, { at: key })));
+    void index.set('link', 'r/a:3', 1);
+    void index.delete('tag', 'r/b:1');
+    const first = await index.page('tag', { limit: 2 });
+    assert.deepEqual(first, [
+      { key: 'q', value: { at: 'q' } },
+      { key: 'r/a:1', value: { at: 'r/a:1' } },
+    ]);
+    const rest = await index.page('tag', { limit: 2, after: 'r/a:1' });
+    assert.deepEqual(
+      rest.map(({ key }) => key),
+      ['r/a:2'],
+    );
+    assert.equal((await index.page('tag', { prefix: 'r/a', limit: 9 })).length, 2);
+    assert.deepEqual(await index.page('tag', { prefix: 'x', limit: 9 }), []);
+  });
+
   it('keeps rows over a restart, kinds apart', async () => {
     const index = await open();
     await Promise.all([index.set('link', 'link:a', 1), index.set('link', 'a', 2), index.set('tag', 'a', { b: ':c' })]);

@@ -203,6 +203,7 @@ export class ModelProxy {
       get: async <T>(kind: string, key: string) => rows.get(`${kind}:${key}`) as T | undefined,
       set: async (kind: string, key: string, value: unknown) => void rows.set(`${kind}:${key}`, value),
       delete: async (kind: string, key: string) => void rows.delete(`${kind}:${key}`),
+      page: async () => [],
     };
   }
 }

@@ -14,5 +14,13 @@ export function createMemoryFacts(): FactStore {
     async delete(kind, key) {
       held.delete(`${kind}:${key}`);
     },
+    async page(kind, { prefix = '', after = '', limit }) {
+      const first = `${kind}:${prefix}`;
+      return [...held]
+        .filter(([name]) => name.startsWith(first) && (after === '' || name > `${kind}:${after}`))
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
+        .slice(0, limit)
+        .map(([name, json]) => ({ key: name.slice(kind.length + 1), value: JSON.parse(json) as unknown }));
+    },
   };
 }
