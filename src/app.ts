@@ -4,18 +4,18 @@ import { createCredentialReader } from './access/credential.js';
 import { Grants } from './access/grants.js';
 import { Links } from './access/links.js';
 import { PublicContent } from './access/public-content.js';
-import { createAdminServer, type Readiness } from './admin/server.js';
+import { createAdminServer } from './admin/server.js';
 import type { Stats } from './admin/stats.js';
 import { openAdminToken } from './admin/token.js';
+import { authorityEvents, createFaultTeller, proxyEvents, storeEvents } from './app-events.js';
+import { readinessOf } from './app-readiness.js';
 import { createBufferPool } from './cache/buffer-pool.js';
-import type { StoreEvents } from './cache/contract.js';
 import { createFlights } from './cache/flight.js';
 import { readInstallationId } from './cache/installation-id.js';
 import { type Cache, openCache } from './cache/open-cache.js';
 import type { Config } from './config/config.js';
 import { LIMITS } from './config/limits.js';
 import { listenProblem } from './config/listen-problem.js';
-import type { ProxyError } from './errors.js';
 import type { Target } from './http/exchange.js';
 import { viaMember } from './http/via.js';
 import { parseRanges } from './net/address-ranges.js';
@@ -27,19 +27,19 @@ import { createHeads } from './pipeline/heads.js';
 import { createManifestFetches } from './pipeline/manifest-fetches.js';
 import { createPublicProofs } from './pipeline/public-proofs.js';
 import { createStoredManifests } from './pipeline/stored-manifests.js';
-import type { OriginAnswer, ProxyEvents } from './proxy/contract.js';
+import type { OriginAnswer } from './proxy/contract.js';
 import { createProxyListener } from './proxy/listener.js';
 import { openProxyAuth, type ProxyAuth } from './proxy/proxy-auth.js';
 import { createRegistryProbe, type HostMemory } from './proxy/registry-probe.js';
 import { createHostPolicy } from './proxy/verdict.js';
 import { createLogger, type Logger } from './telemetry/log.js';
-import { createMetrics, type Metrics } from './telemetry/metrics.js';
+import { createMetrics } from './telemetry/metrics.js';
 import type { Authority } from './tls/authority.js';
 import { expiryOf } from './tls/expiry.js';
 import { createLeafStore } from './tls/leaf-store.js';
 import { FINGERPRINT_HEADER, offerOf } from './tls/offer.js';
 import { isConstrainedTo, type NextAuthority } from './tls/rotation.js';
-import { type AuthorityEvents, type WatchedAuthority, watchAuthority } from './tls/watched-authority.js';
+import { type WatchedAuthority, watchAuthority } from './tls/watched-authority.js';
 import { AnonymousAsker } from './upstream/anonymous.js';
 import { createBlobClient } from './upstream/blob-client.js';
 import { createUpstreamClient, DEFAULT_TIMEOUTS } from './upstream/client.js';
@@ -161,13 +161,6 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     if (scheme === 'https') probe.learn(host, port);
   }
 
-  const readiness = (): Readiness => ({
-    ...readinessOf(cache, authority),
-    warnings: [
-      ...insecure.map((host) => `certificates of ${host} are not checked (insecure)`),
-      ...authorityWarnings(authority),
-    ],
-  });
   const proxyAuth = await openPasswords(config, logger);
   if (proxyAuth) closers.push(() => proxyAuth.close());
 
@@ -186,7 +179,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
       listen: config.adminListen,
       metrics,
       offer: () => offerOf(authority.authorities, Date.now()),
-      readiness,
+      readiness: () => readinessOf(cache, authority, insecure),
       stats: () => stats(),
       token: config.adminToken ?? (await openAdminToken(config.dataDir)),
       hosts: parseHostPatterns(config.adminHosts),
@@ -308,19 +301,6 @@ function hostMemory({ facts }: Cache) {
   };
 }
 
-function readinessOf(cache: Cache, { authorities }: WatchedAuthority): Readiness {
-  const faults: string[] = [];
-  if (cache.store.fault !== undefined) faults.push(cache.store.fault);
-  const { hasExpired, warning } = expiryOf(authorities, Date.now());
-  if (hasExpired && warning !== undefined) faults.push(warning);
-  return { ready: faults.length === 0, faults };
-}
-
-function authorityWarnings({ authorities }: WatchedAuthority): string[] {
-  const { hasExpired, warning } = expiryOf(authorities, Date.now());
-  return hasExpired || warning === undefined ? [] : [warning];
-}
-
 function originAnswer(path: string, { authorities }: WatchedAuthority): OriginAnswer | undefined {
   if (path !== '/ca.crt') return undefined;
   const { pem, fingerprints } = offerOf(authorities, Date.now());
@@ -328,72 +308,5 @@ function originAnswer(path: string, { authorities }: WatchedAuthority): OriginAn
     status: 200,
     headers: ['Content-Type', 'application/x-pem-file', FINGERPRINT_HEADER, fingerprints],
     body: pem,
-  };
-}
-
-/** Tells of a fault of the store once, although the store and the download that it happened to both report it. */
-function createFaultTeller(logger: Logger, metrics: Metrics): (fault: ProxyError) => void {
-  const told = new WeakSet<ProxyError>();
-  return (fault) => {
-    if (told.has(fault)) return;
-    told.add(fault);
-    metrics.fault(fault.code);
-    const fields = { code: fault.code, source: fault.source, error: fault.message };
-    logger.warn(fields, 'The store has a fault; pulls go on without it');
-  };
-}
-
-function storeEvents(logger: Logger, metrics: Metrics, tell: (fault: ProxyError) => void): StoreEvents {
-  return {
-    fault: tell,
-    quarantined(digest, reason) {
-      metrics.fault('content-damaged');
-      logger.warn({ digest, reason }, 'Stored content was damaged; it is fetched again when it is asked for');
-    },
-    rebuilt: (entries) => logger.info({ count: entries }, 'The index was rebuilt'),
-  };
-}
-
-function proxyEvents(logger: Logger, metrics: Metrics): ProxyEvents {
-  return {
-    onTunnelClose: (host, port, { sent, received }, { client, user }) =>
-      logger.info({ client, user, host, port, verdict: 'tunnel', bytes: sent + received }, 'Tunnel closed'),
-    onRefused(code, message, client) {
-      metrics.fault(code);
-      logger.warn({ code, client, error: message }, 'Refused at the door');
-    },
-    onClientTlsError(host, fault, client) {
-      metrics.fault('client-tls');
-      const advice =
-        fault === 'untrusted-ca' ? ': the client does not trust our CA; install ca.crt there and restart it' : '';
-      logger.warn({ host, client, reason: fault }, `TLS with a client failed${advice}`);
-    },
-    onHandlerFault(error, id) {
-      metrics.fault('internal');
-      logger.error(
-        { id, error: error instanceof Error ? error.message : String(error) },
-        'An exchange failed in an unforeseen way',
-      );
-    },
-    onFirstIntercept: (host, port, why) =>
-      logger.info({ host, port, verdict: 'intercept', reason: why }, 'Host opened for the first time'),
-  };
-}
-
-function authorityEvents(logger: Logger): AuthorityEvents {
-  return {
-    onChange({ current, next }) {
-      const fields = { file: current.certificatePath, fingerprint: current.fingerprintSha256 };
-      logger.info(fields, 'The CA folder has changed');
-      if (next !== undefined) {
-        const fingerprint = next.authority.fingerprintSha256;
-        logger.warn({ fingerprint }, `A new CA will sign from ${new Date(next.switchAt).toISOString()} on`);
-      }
-    },
-    onSwitch: ({ fingerprintSha256 }) =>
-      logger.warn({ fingerprint: fingerprintSha256 }, 'The new CA signs from now on'),
-    onFault: (reason) =>
-      logger.error({ error: reason }, 'The CA folder cannot be used; the CA that was read before is'),
-    onExpiring: (warning) => logger.warn({ reason: warning }, 'The CA is coming to its end'),
   };
 }

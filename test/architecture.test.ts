@@ -24,6 +24,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   pipeline: ['net', 'oci', 'http', 'registries', 'access', 'cache', 'upstream'],
   admin: ['net', 'http', 'oci', 'registries', 'config', 'telemetry', 'tls', 'access', 'cache', 'upstream', 'pipeline'],
   'app.ts': ['*'],
+  'app-events.ts': ['*'],
+  'app-readiness.ts': ['*'],
   cli: ['net', 'oci', 'http', 'registries', 'config', 'telemetry', 'tls', 'access', 'cache', 'upstream', 'app.ts'],
   'main.ts': ['cli'],
 };

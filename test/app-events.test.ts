@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { authorityEvents, createFaultTeller, proxyEvents, storeEvents } from '../src/app-events.js';
+import { ProxyError } from '../src/errors.js';
+import type { Logger } from '../src/telemetry/log.js';
+import type { Metrics } from '../src/telemetry/metrics.js';
+
+describe('app-events', () => {
+  let lines: { level: string; fields: object; message: string }[];
+  let faults: string[];
+  let logger: Logger;
+  let metrics: Metrics;
+
+  beforeEach(() => {
+    lines = [];
+    faults = [];
+    const at = (level: string) => (fields: object, message: string) => void lines.push({ level, fields, message });
+    logger = { info: at('info'), warn: at('warn'), error: at('error') } as unknown as Logger;
+    metrics = { fault: (code: string) => void faults.push(code) } as unknown as Metrics;
+  });
+
+  it('tells a fault of the store once, whoever reports it', () => {
+    const tell = createFaultTeller(logger, metrics);
+    const fault = new ProxyError('store', 'the disk is full');
+    tell(fault);
+    storeEvents(logger, metrics, tell).fault(fault);
+    assert.deepEqual(faults, ['store']);
+    assert.equal(lines.length, 1);
+    assert.equal(lines[0]?.level, 'warn');
+  });
+
+  it('says what to do where a client does not trust the CA, and only there', () => {
+    const events = proxyEvents(logger, metrics);
+    events.onClientTlsError?.('ghcr.io', 'untrusted-ca', '10.0.0.1');
+    events.onClientTlsError?.('ghcr.io', 'other', '10.0.0.1');
+    assert.match(lines[0]?.message ?? '', /install ca\.crt there/);
+    assert.deepEqual(lines[0]?.fields, { host: 'ghcr.io', client: '10.0.0.1', reason: 'untrusted-ca' });
+    assert.doesNotMatch(lines[1]?.message ?? '', /install/);
+    assert.deepEqual(faults, ['client-tls', 'client-tls']);
+  });
+
+  it('counts quarantined content as damage', () => {
+    storeEvents(logger, metrics, () => {}).quarantined(`sha256:${'0'.repeat(64)}` as never, 'a chunk differs');
+    assert.deepEqual(faults, ['content-damaged']);
+  });
+
+  it('warns of a CA that comes to its end', () => {
+    authorityEvents(logger).onExpiring?.('the CA expires in 3 days');
+    assert.deepEqual(lines[0]?.fields, { reason: 'the CA expires in 3 days' });
+    assert.equal(lines[0]?.level, 'warn');
+  });
+});
