@@ -3,19 +3,19 @@ import { ProxyError } from '../errors.js';
 import type { BodyReader } from '../http/body.js';
 import type { Digest } from '../oci/digest.js';
 import { type BufferPool, createBufferPool } from './buffer-pool.js';
-import { commitContent } from './commit-content.js';
 import { createContentFiles } from './content-files.js';
-import { contentPath, newQuarantinePath, newSpoolPath, spoolFolder, sumsPath } from './content-paths.js';
-import type { CacheStore, Entry, Index, Spool, StoreEvents } from './contract.js';
+import { contentPath } from './content-paths.js';
+import { createContentRemoval } from './content-removal.js';
+import type { CacheStore, Entry, Index, StoreEvents } from './contract.js';
 import type { DataFolder } from './data-folder.js';
 import { Entries } from './entries.js';
 import type { FaultBoard } from './fault-board.js';
-import { discardFile, errorCode, type FileSystem, nodeFileSystem, storeFault } from './file-system.js';
+import { type FileSystem, nodeFileSystem, storeFault } from './file-system.js';
 import { createHotContent, HOT_CONTENT_BYTES } from './hot-content.js';
 import { createKeyedQueue } from './keyed-queue.js';
 import { readWhole } from './read-whole.js';
 import { walkContent } from './rebuild.js';
-import { openSpool } from './spool-file.js';
+import { createSpools } from './store-spools.js';
 import { readSums } from './sums-file.js';
 
 export interface DiskStoreOptions {
@@ -45,12 +45,14 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
   const turns = createKeyedQueue();
   const hot = options.hotBytes === undefined ? undefined : createHotContent(options.hotBytes);
   let closed = false;
+  const removal = createContentRemoval({ directory, files, entries, turns, hot, contents: () => contents, events });
+  const createSpool = createSpools({ folder, files, entries, turns, faults });
   const contents = createContentFiles({
     files,
     folder,
     pool: options.pool ?? createBufferPool(),
     now: options.now ?? (() => performance.now()),
-    onDamage: quarantine,
+    onDamage: removal.quarantine,
   });
   await entries.load();
 
@@ -82,7 +84,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
       if (hot !== undefined && reader !== undefined && entry.sizeBytes <= HOT_CONTENT_BYTES) {
         return hot.keep(digest, await readAndClose(reader));
       }
-      if (reader === undefined) await turns.run(digest, () => forgetMissing(digest));
+      if (reader === undefined) await removal.forgetMissing(digest);
       return reader;
     } catch (error) {
       // Damaged content is in quarantine by now, and nothing of it has left.
@@ -91,15 +93,6 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
       faults.report('reading', fault);
       throw fault;
     }
-  }
-
-  /** A commit may have brought the file back since it was found missing. */
-  async function forgetMissing(digest: Digest): Promise<void> {
-    const path = contentPath(directory, digest);
-    const file = await files.factsAt(path).catch(() => undefined);
-    if (file?.isFile === true) return;
-    if (file !== undefined) await moveAway(path, newQuarantinePath(directory, digest));
-    await entries.forget(digest);
   }
 
   async function readAll(digest: Digest, limitBytes: number): Promise<Buffer | undefined> {
@@ -116,52 +109,6 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     }
   }
 
-  async function createSpool(expectedBytes: number | undefined): Promise<Spool> {
-    try {
-      if (expectedBytes !== undefined && (await freeBytes()) < expectedBytes) {
-        throw new ProxyError('store', `the disk of ${directory} has no room for ${expectedBytes} bytes`);
-      }
-      return await newSpool();
-    } catch (error) {
-      throw failed('begin a spool', error);
-    }
-  }
-
-  /** Where the file system cannot say, the writes will. */
-  function freeBytes(): Promise<number> {
-    return files.freeBytes(directory).catch(() => Number.POSITIVE_INFINITY);
-  }
-
-  async function newSpool(): Promise<Spool> {
-    const spool = { files, path: newSpoolPath(directory), commit, onFault: report };
-    try {
-      return await openSpool(spool);
-    } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error;
-    }
-    await files.makeFolder(spoolFolder(directory));
-    return openSpool(spool);
-  }
-
-  function commit(
-    spool: Parameters<typeof commitContent>[2],
-    digest: Digest,
-    mediaType: string | undefined,
-  ): Promise<Entry> {
-    return turns.run(digest, async () => {
-      try {
-        const description = { digest, mediaType, storedAt: Date.now() };
-        const sums = await commitContent(files, folder, spool, description);
-        const entry = { digest, sizeBytes: sums.sizeBytes, mediaType: sums.mediaType, storedAt: sums.storedAt };
-        await entries.remember(entry);
-        faults.clear('writing');
-        return entry;
-      } catch (error) {
-        throw failed('commit content', error);
-      }
-    });
-  }
-
   async function put(digest: Digest, bytes: Uint8Array, mediaType: string | undefined): Promise<Entry> {
     const spool = await createSpool(bytes.byteLength);
     try {
@@ -172,51 +119,14 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     }
   }
 
-  function remove(digest: Digest): Promise<void> {
-    return turns.run(digest, async () => {
-      // The file goes first: a row without a file heals itself, and a file without a row would come back.
-      await files.unlink(contentPath(directory, digest)).catch((error: unknown) => {
-        if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENOTDIR') throw failed('remove content', error);
-      });
-      await discardFile(files, sumsPath(directory, digest));
-      forgetContent(digest);
-      await entries.forget(digest);
-    });
-  }
-
-  function forgetContent(digest: Digest): void {
-    contents.forget(digest);
-    hot?.drop(digest);
-  }
-
-  function quarantine(digest: Digest, ino: number, reason: string): Promise<void> {
-    return turns.run(digest, async () => {
-      const path = contentPath(directory, digest);
-      const file = await files.factsAt(path).catch(() => undefined);
-      if (file !== undefined && file.ino !== ino) return;
-      if (file !== undefined) {
-        await moveAway(path, newQuarantinePath(directory, digest));
-        events.quarantined(digest, reason);
-      }
-      await discardFile(files, sumsPath(directory, digest));
-      forgetContent(digest);
-      await entries.forget(digest);
-    });
-  }
-
-  /** A damaged file that cannot be kept is removed: it must not stand under its digest. */
-  async function moveAway(path: string, aside: string): Promise<void> {
-    await files.rename(path, aside).catch(() => discardFile(files, path));
-  }
-
-  function failed(doing: string, error: unknown): ProxyError {
-    const fault = storeFault(doing, error);
-    report(fault);
-    return fault;
-  }
-
-  function report(fault: ProxyError): void {
-    faults.report('writing', fault);
+  async function remove(digest: Digest): Promise<void> {
+    try {
+      await removal.remove(digest);
+    } catch (error) {
+      const fault = storeFault('remove content', error);
+      faults.report('writing', fault);
+      throw fault;
+    }
   }
 
   return {

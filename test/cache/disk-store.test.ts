@@ -4,7 +4,6 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { contentPath, sumsPath } from '../../src/cache/content-paths.js';
 import type { CacheStore } from '../../src/cache/contract.js';
-import { nodeFileSystem } from '../../src/cache/file-system.js';
 import { readFrom } from '../contract/cache-store.js';
 import { type CacheFolder, createCacheFolder } from '../support/cache-folder.js';
 import { digestOfBytes } from '../support/memory-store.js';
@@ -90,20 +89,6 @@ describe('cache/disk-store', () => {
     await assertGone(store);
   });
 
-  it('does not let a reader of an old damaged file take the new one away', async () => {
-    const { store } = await folder.open();
-    await store.put(digest, bytes, undefined);
-    const early = await store.open(digest);
-    assert.ok(early);
-    await fs.truncate(file, 600_000);
-    assert.equal(await store.open(digest), undefined);
-    await store.put(digest, bytes, undefined);
-    await assert.rejects(early.read(800_000, 10), { code: 'content-damaged' });
-    early.close();
-    assert.deepEqual(await readFrom(store, digest, 0), bytes);
-    assert.equal((await quarantine()).length, 1);
-  });
-
   it('hashes content whose sums are lost, then serves it', async () => {
     const { store } = await folder.open();
     await store.put(digest, bytes, 'x/y');
@@ -111,40 +96,6 @@ describe('cache/disk-store', () => {
     assert.deepEqual(await readFrom(store, digest, 0), bytes);
     assert.equal((await store.lookup(digest))?.mediaType, 'x/y');
     await fs.stat(sumsPath(folder.directory, digest));
-  });
-
-  it('drops the row of content whose file is gone', async () => {
-    const { store } = await folder.open();
-    await store.put(digest, bytes, undefined);
-    await fs.rm(file);
-    assert.notEqual(await store.lookup(digest), undefined);
-    assert.equal(await store.open(digest), undefined);
-    assert.equal(await store.lookup(digest), undefined);
-    assert.deepEqual(store.usage, { bytes: 0, entries: 0 });
-  });
-
-  it('reports a full disk, and that it works again', async () => {
-    let full = true;
-    const { store } = await folder.open({
-      files: {
-        ...nodeFileSystem,
-        writeAt: (...call) =>
-          full ? Promise.reject(Object.assign(new Error('x'), { code: 'ENOSPC' })) : nodeFileSystem.writeAt(...call),
-      },
-    });
-    await assert.rejects(store.put(digest, bytes, undefined), { code: 'store' });
-    assert.equal(store.fault, 'cannot write to the spool: ENOSPC');
-    assert.deepEqual(await fs.readdir(path.join(folder.directory, 'spool')), []);
-    full = false;
-    await store.put(digest, bytes, undefined);
-    assert.equal(store.fault, undefined);
-  });
-
-  it('refuses a spool that the disk has no room for', async () => {
-    const { store } = await folder.open({ files: { ...nodeFileSystem, freeBytes: async () => 999 } });
-    await assert.rejects(store.createSpool(1_000), { code: 'store', message: /has no room for 1000 bytes/ });
-    const spool = await store.createSpool(999);
-    await spool.close();
   });
 
   it('goes on where the folders were deleted or replaced by a file', async () => {
