@@ -15,6 +15,20 @@ export async function readSums(directory: string, digest: Digest): Promise<Sums 
 }
 
 /**
+ * Puts other sums in the place of a digest's. Whether they reach the disk is not waited for: sums that are lost cost
+ * another check of the whole file. Rejects with the system's error.
+ */
+export async function replaceSums(files: FileSystem, directory: string, digest: Digest, sums: Sums): Promise<void> {
+  const draft = await writeSums(files, directory, sums, false);
+  try {
+    await files.rename(draft, sumsPath(directory, digest));
+  } catch (error) {
+    await discardFile(files, draft);
+    throw error;
+  }
+}
+
+/**
  * Writes a side-car under a name of its own in the spool folder and gives that name; a rename makes it count. With
  * `durable` its bytes are on the disk before this resolves.
  */
