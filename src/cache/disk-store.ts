@@ -3,6 +3,7 @@ import { ProxyError } from '../errors.js';
 import type { BodyReader } from '../http/body.js';
 import type { Digest } from '../oci/digest.js';
 import { type BufferPool, createBufferPool } from './buffer-pool.js';
+import { type ContentCheck, createContentCheck } from './content-check.js';
 import { createContentFiles } from './content-files.js';
 import { contentPath } from './content-paths.js';
 import { createContentRemoval } from './content-removal.js';
@@ -33,7 +34,9 @@ export interface DiskStoreOptions {
 
 export interface DiskStore extends CacheStore {
   /** Gives every content file its row. The store serves meanwhile. True where the walk was not stopped by `close`. */
-  rebuild(): Promise<boolean>;
+  rebuild(onShare?: (share: number) => void): Promise<boolean>;
+  /** Hashes a whole file; a damaged one is quarantined, and a good one that no row tells of gets its row. */
+  readonly check: ContentCheck;
 }
 
 /** Opens the store of a folder that is held. Neither the folder nor the index is closed with it. */
@@ -53,6 +56,13 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     pool: options.pool ?? createBufferPool(),
     now: options.now ?? (() => performance.now()),
     onDamage: removal.quarantine,
+  });
+  const checkFile = createContentCheck({
+    files,
+    folder,
+    onDamage: removal.quarantine,
+    inTurn: (digest, task) => turns.run(digest, task),
+    describe: (digest) => entries.find(digest),
   });
   await entries.load();
 
@@ -142,7 +152,12 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     get fault() {
       return faults.current;
     },
-    rebuild: () => walkContent(directory, lookup, () => closed),
+    rebuild: (onShare) => walkContent(directory, lookup, () => closed, onShare),
+    async check(digest, pace) {
+      const checked = await checkFile(digest, pace);
+      if (checked.verdict === 'good' && (await entries.find(digest)) === undefined) await lookup(digest);
+      return checked;
+    },
     async close() {
       closed = true;
       await turns.idle();

@@ -1,5 +1,6 @@
 import { ProxyError } from '../errors.js';
-import type { BufferPool } from './buffer-pool.js';
+import { type BufferPool, createBufferPool } from './buffer-pool.js';
+import { createBusyMeter } from './busy-meter.js';
 import type { CacheStore, FactStore, Index, StoreEvents } from './contract.js';
 import { type DataFolder, openDataFolder } from './data-folder.js';
 import { type DiskStore, openDiskStore } from './disk-store.js';
@@ -8,6 +9,8 @@ import { compactFacts, createFactsLog, type FactsLog, factsLogPath, replayFacts 
 import { createFaultBoard, type FaultBoard } from './fault-board.js';
 import { type FileSystem, storeFault } from './file-system.js';
 import { openKeyvIndex } from './keyv-index.js';
+import { type Scrub, type ScrubProgress, startScrub } from './scrub.js';
+import { createVerify, type Verify } from './verify.js';
 
 /** Facts that go into the index in one batch. */
 const REPLAY_STEP = 5_000;
@@ -20,6 +23,8 @@ export interface CacheOptions {
   /** Memory for small contents; none by default. */
   readonly hotBytes?: number;
   readonly files?: FileSystem;
+  /** How long the scrubber takes for a round over all content; it does not run where this is left out. */
+  readonly scrubRoundMs?: number | undefined;
 }
 
 /** Everything that one data folder holds. */
@@ -28,6 +33,9 @@ export interface Cache {
   readonly facts: FactStore;
   /** Settles when an index that had to be rebuilt is whole again, or the cache was closed; at once where none had to be. */
   readonly rebuilt: Promise<void>;
+  readonly verify: Verify;
+  /** What the scrubber has done; undefined where it does not run. */
+  readonly scrub: ScrubProgress | undefined;
   /** Closes all parts and marks the folder as cleanly left. */
   close(): Promise<void>;
 }
@@ -40,23 +48,39 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
   const { directory, events } = options;
   const folder = await openDataFolder(directory);
   const faults = createFaultBoard(events);
+  const pool = options.pool ?? createBufferPool();
   try {
     const index = await openKeyvIndex(directory, faults, folder.afterCrash);
     // Before anything new is set, which the log's older facts would then replace.
     const restoredFacts = await restoreFacts(directory, index, faults, events);
     const log = createFactsLog(factsLogPath(directory));
     const facts = createFactStore(log, index, faults);
-    const store = await openDiskStore({ ...options, folder, index, faults });
+    const store = await openDiskStore({ ...options, pool, folder, index, faults });
     const rebuilt = index.needsRebuild ? rebuild(store, index, events, restoredFacts) : Promise.resolve();
+    const scrub = options.scrubRoundMs === undefined ? undefined : beginScrub(store, options.scrubRoundMs);
     let closing: Promise<void> | undefined;
     const close = (): Promise<void> => {
-      closing ??= closeAll(folder, store, index, log, rebuilt);
+      closing ??= closeAll(folder, store, index, log, rebuilt, scrub);
       return closing;
     };
-    return { store, facts, rebuilt, close };
+    return {
+      store,
+      facts,
+      rebuilt,
+      verify: createVerify(directory, store.check),
+      get scrub() {
+        return scrub?.progress;
+      },
+      close,
+    };
   } catch (error) {
     await folder.release();
     throw storeFault(`open the cache in ${directory}`, error);
+  }
+
+  function beginScrub(store: DiskStore, roundMs: number): Scrub {
+    const isBusy = createBusyMeter(pool);
+    return startScrub({ directory, check: store.check, roundMs, storedBytes: () => store.usage.bytes, isBusy });
   }
 }
 
@@ -94,7 +118,9 @@ async function closeAll(
   index: Index,
   log: FactsLog,
   rebuilt: Promise<void>,
+  scrub: Scrub | undefined,
 ): Promise<void> {
+  await scrub?.close();
   await store.close();
   await rebuilt;
   await log.close();
