@@ -42,9 +42,10 @@ import { isConstrainedTo, type NextAuthority } from './tls/rotation.js';
 import { type WatchedAuthority, watchAuthority } from './tls/watched-authority.js';
 import { AnonymousAsker } from './upstream/anonymous.js';
 import { createBlobClient } from './upstream/blob-client.js';
-import { createUpstreamClient, DEFAULT_TIMEOUTS } from './upstream/client.js';
-import { connectUpstream } from './upstream/connect.js';
+import { createUpstreamClient } from './upstream/client.js';
+import { connectTimeouts, connectUpstream } from './upstream/connect.js';
 import { askWhetherRegistry } from './upstream/registry-question.js';
+import { withRetries } from './upstream/retries.js';
 import { loadTrust } from './upstream/trust.js';
 
 export interface RunningApp {
@@ -127,9 +128,10 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     ownListeners: () => own,
   });
   const policy = createHostPolicy(config);
-  const upstream = createUpstreamClient({ guard, trust, deny: policy.deny });
+  const timeouts = config.upstreamTimeouts;
+  const upstream = withRetries(createUpstreamClient({ guard, trust, deny: policy.deny }, timeouts));
   closers.push(() => upstream.close());
-  const blobs = createBlobClient({ guard, trust, deny: policy.deny });
+  const blobs = withRetries(createBlobClient({ guard, trust, deny: policy.deny }, timeouts));
   closers.push(() => blobs.close());
 
   const flights = createFlights({
@@ -200,8 +202,9 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     guard,
     leaves,
     handler: (exchange) => handleExchange(context, exchange),
+    dialTimeoutMs: timeouts.connectMs,
     dialUpstream: (target) =>
-      connectUpstream(target, { guard, trust, deny: policy.deny, timeoutMs: DEFAULT_TIMEOUTS.connectMs }),
+      connectUpstream(target, { guard, trust, deny: policy.deny, ...connectTimeouts(timeouts) }),
     origin: (path) => originAnswer(path, authority),
     events: proxyEvents(logger, metrics),
   });

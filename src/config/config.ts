@@ -33,6 +33,16 @@ export interface Config {
   readonly egressDeny: readonly string[];
   /** Absolute paths of PEM files. */
   readonly upstreamCa: readonly string[];
+  readonly upstreamTimeouts: {
+    readonly connectMs: number;
+    readonly tlsMs: number;
+    /** From the request to the head of its answer. */
+    readonly headMs: number;
+    /** Between two pieces of a body. */
+    readonly idleMs: number;
+    /** 0 for any. */
+    readonly minBytesPerSecond: number;
+  };
   /** From the file alone: there is no flag for a table. */
   readonly registries?: readonly RegistrySettings[];
   readonly access: 'check' | 'open';

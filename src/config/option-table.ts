@@ -12,6 +12,8 @@ export type OptionKind =
   | 'ranges'
   | 'permitted-names'
   | 'duration'
+  | 'timeout'
+  | 'rate'
   | 'access'
   | 'log-level'
   | 'log-format';
@@ -152,6 +154,41 @@ export const OPTIONS = [
     metavar: 'FILE',
     default: '',
     help: 'further roots (PEM) for registries, besides those of the system',
+  },
+  {
+    name: 'upstream-connect-timeout',
+    kind: 'timeout',
+    metavar: 'DURATION',
+    default: '5s',
+    help: 'how long connecting to an upstream may take, its name included',
+  },
+  {
+    name: 'upstream-tls-timeout',
+    kind: 'timeout',
+    metavar: 'DURATION',
+    default: '5s',
+    help: 'how long the TLS handshake with an upstream may take',
+  },
+  {
+    name: 'upstream-first-byte-timeout',
+    kind: 'timeout',
+    metavar: 'DURATION',
+    default: '30s',
+    help: 'how long an upstream may think before its answer begins',
+  },
+  {
+    name: 'upstream-idle-timeout',
+    kind: 'timeout',
+    metavar: 'DURATION',
+    default: '60s',
+    help: 'how long nothing may come in the middle of an upstream’s body',
+  },
+  {
+    name: 'upstream-min-rate',
+    kind: 'rate',
+    metavar: 'SIZE',
+    default: '1KiB',
+    help: 'what the body of a blob must bring each second, on average over a minute; `0` for anything',
   },
   {
     name: 'access',

@@ -5,7 +5,7 @@ import { canonicalPermittedName } from '../net/permitted-names.js';
 import type { Config } from './config.js';
 import { OPTION_NAMES, type OptionName } from './option-table.js';
 import { didYouMean } from './suggest.js';
-import { parseCount, parseDuration, parseListen, parsePort } from './units.js';
+import { parseCount, parseDuration, parseListen, parsePort, parseSize, parseTimeout } from './units.js';
 
 /** An option's value before it is read: one text, or several for a list. */
 export type OptionText = string | readonly string[];
@@ -25,6 +25,8 @@ const optionalPath = z.string().transform((text) => (text === '' ? undefined : t
 const hostPatterns = z.array(z.string().transform(reading(checkPattern)));
 const ranges = z.array(z.string().transform(reading(checkRange)));
 const duration = z.string().transform(reading(parseDuration));
+const timeout = z.string().transform(reading(parseTimeout));
+const rate = z.string().transform(reading(parseSize));
 const count = z.string().transform(reading(parseCount));
 const portOf = z.string().transform(reading(parsePort));
 
@@ -46,6 +48,11 @@ const SCHEMA = z.strictObject({
   'egress-allow': ranges,
   'egress-deny': ranges,
   'upstream-ca': z.array(path),
+  'upstream-connect-timeout': timeout,
+  'upstream-tls-timeout': timeout,
+  'upstream-first-byte-timeout': timeout,
+  'upstream-idle-timeout': timeout,
+  'upstream-min-rate': rate,
   access: choice(['check', 'open']),
   'grant-ttl': duration,
   'public-ttl': duration,
@@ -87,6 +94,13 @@ export function readOptions(
       egressAllow: options['egress-allow'],
       egressDeny: options['egress-deny'],
       upstreamCa: options['upstream-ca'],
+      upstreamTimeouts: {
+        connectMs: options['upstream-connect-timeout'],
+        tlsMs: options['upstream-tls-timeout'],
+        headMs: options['upstream-first-byte-timeout'],
+        idleMs: options['upstream-idle-timeout'],
+        minBytesPerSecond: options['upstream-min-rate'],
+      },
       access: options.access,
       grantTtlMs: options['grant-ttl'],
       publicTtlMs: options['public-ttl'],

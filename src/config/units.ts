@@ -41,6 +41,15 @@ export function parseDuration(text: string): number {
   return durationMs;
 }
 
+/** Reads a duration that something may take, which is more than none. @throws Error with one sentence for the user */
+export function parseTimeout(text: string): number {
+  const timeoutMs = parseDuration(text);
+  if (timeoutMs === 0) throw new Error('0 leaves no time at all; write a duration such as 5s.');
+  // Beyond this Node's timers fire at once.
+  if (timeoutMs > 2 ** 31 - 1) throw new Error(`${text} is too long; 24d is the most.`);
+  return timeoutMs;
+}
+
 /**
  * Reads `50GiB`, `10MB` or a plain number of bytes; kB, MB, GB, TB are powers of 1000, KiB to TiB powers of 1024.
  * @throws Error with one sentence for the user

@@ -2,16 +2,15 @@ import { Readable } from 'node:stream';
 import { ProxyError } from '../errors.js';
 import { setHeader } from '../http/headers.js';
 import { BlobConnection, type BodySink } from './blob-connection.js';
-import { DEFAULT_TIMEOUTS, hostHeader, type UpstreamTimeouts } from './client.js';
-import type { ConnectOptions } from './connect.js';
+import { hostHeader } from './client.js';
+import { type ConnectOptions, connectTimeouts } from './connect.js';
 import type { UpstreamClient, UpstreamRequest, UpstreamResponse } from './contract.js';
 import type { ResponseHead } from './response-head.js';
+import { DEFAULT_TIMEOUTS, DISCARD_BYTES, DISCARD_MS, type UpstreamTimeouts } from './timeouts.js';
 
 /** Connections that wait for the next blob; more of them are closed. */
 const MAX_IDLE_PER_ORIGIN = 8;
 const IDLE_MS = 10_000;
-/** What is left of an unwanted body is read to its end up to this, so that the connection can be used again. */
-const DISCARD_BYTES = 64 * 1024;
 
 interface Idle {
   readonly connection: BlobConnection;
@@ -20,7 +19,7 @@ interface Idle {
 
 /** A client for GETs whose bodies are large: it speaks just enough HTTP/1.1, and hands out bytes without copying them. */
 export function createBlobClient(
-  options: Omit<ConnectOptions, 'timeoutMs'>,
+  options: Omit<ConnectOptions, 'timeoutMs' | 'tlsMs'>,
   timeouts: UpstreamTimeouts = DEFAULT_TIMEOUTS,
 ): UpstreamClient {
   const idle = new Map<string, Idle[]>();
@@ -58,7 +57,7 @@ export function createBlobClient(
   async function connect(request: UpstreamRequest): Promise<BlobConnection> {
     const connection = await BlobConnection.open(
       request.target,
-      { ...options, timeoutMs: timeouts.connectMs },
+      { ...options, ...connectTimeouts(timeouts) },
       timeouts,
     );
     open.add(connection);
@@ -132,7 +131,12 @@ function responseOf(connection: BlobConnection, head: ResponseHead, over: () => 
   function discard(): void {
     const short = head.framing.kind === 'length' && head.framing.bytes <= DISCARD_BYTES;
     if (body || !short) abort();
-    else if (!finished) pump(() => {}).catch(() => {});
+    else if (!finished) {
+      const timer = setTimeout(abort, DISCARD_MS).unref();
+      pump(() => {})
+        .catch(() => {})
+        .finally(() => clearTimeout(timer));
+    }
   }
   return {
     status: head.status,

@@ -5,14 +5,12 @@ import { ChunkedBody } from './chunked-body.js';
 import { type ConnectOptions, connectUpstream } from './connect.js';
 import { upstreamFailure } from './failure.js';
 import { MAX_HEAD_BYTES, parseResponseHead, type ResponseHead } from './response-head.js';
+import { RATE_WINDOW_MS, type UpstreamTimeouts } from './timeouts.js';
 
 /** Takes body bytes, which are valid only during the call. A promise pauses the upstream until it resolves. */
 export type BodySink = (bytes: Uint8Array) => void | Promise<void>;
 
-export interface BlobTimeouts {
-  readonly headMs: number;
-  readonly idleMs: number;
-}
+export type BlobTimeouts = Omit<UpstreamTimeouts, 'connectMs' | 'tlsMs'>;
 
 /** TLS hands out at most one record of 16 KiB at a time. */
 const READ_BUFFER_BYTES = 64 * 1024;
@@ -51,6 +49,9 @@ export class BlobConnection {
   #paused = false;
   #endSeen = false;
   #activeAt = performance.now();
+  /** For the minimum rate: how long of the present window we were ready to read, and what came in it. */
+  #readyMs = 0;
+  #windowBytes = 0;
   readonly #timeouts: BlobTimeouts;
   #watch: NodeJS.Timeout | undefined;
 
@@ -85,7 +86,10 @@ export class BlobConnection {
       this.#interim = 0;
       this.#headBytes = Buffer.alloc(0);
       this.#activeAt = performance.now();
-      this.#watch = setInterval(() => this.#checkPace(), WATCH_MS).unref();
+      this.#readyMs = 0;
+      this.#windowBytes = 0;
+      const everyMs = watchMs(this.#timeouts);
+      this.#watch = setInterval(() => this.#checkPace(everyMs), everyMs).unref();
       const lines = [`GET ${path} HTTP/1.1`];
       for (let i = 0; i + 1 < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`);
       this.#socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
@@ -122,6 +126,7 @@ export class BlobConnection {
   /** Takes what came off the wire; false pauses it. */
   #received(bytes: Buffer): boolean {
     this.#activeAt = performance.now();
+    this.#windowBytes += bytes.length;
     switch (this.#phase) {
       case 'head':
         return this.#takeHead(bytes);
@@ -253,11 +258,30 @@ export class BlobConnection {
     this.#sink = undefined;
   }
 
-  #checkPace(): void {
+  #checkPace(elapsedMs: number): void {
     if (this.#paused) return;
-    const limitMs = this.#phase === 'head' ? this.#timeouts.headMs : this.#timeouts.idleMs;
-    if (performance.now() - this.#activeAt < limitMs) return;
-    const what = this.#phase === 'head' ? 'it sent no answer in time' : 'it stopped sending in the middle of a body';
+    const { headMs, idleMs } = this.#timeouts;
+    const quietMs = performance.now() - this.#activeAt;
+    if (this.#phase === 'head') {
+      if (quietMs >= headMs) this.#giveUp('it sent no answer in time');
+    } else if (quietMs >= idleMs) this.#giveUp('it stopped sending in the middle of a body');
+    else this.#checkRate(elapsedMs);
+  }
+
+  /** A body that keeps dripping is never idle, and would hold its connection and its readers for days. */
+  #checkRate(elapsedMs: number): void {
+    const { minBytesPerSecond = 0, rateWindowMs = RATE_WINDOW_MS } = this.#timeouts;
+    this.#readyMs += elapsedMs;
+    if (this.#readyMs < rateWindowMs) return;
+    const enough = (minBytesPerSecond * this.#readyMs) / 1000;
+    if (this.#windowBytes < enough) {
+      return this.#giveUp(`it sent fewer than ${minBytesPerSecond} bytes a second for ${rateWindowMs / 1000} s`);
+    }
+    this.#readyMs = 0;
+    this.#windowBytes = 0;
+  }
+
+  #giveUp(what: string): void {
     this.#fail(new ProxyError('upstream-timeout', `${this.target.host}: ${what}`));
   }
 
@@ -272,6 +296,10 @@ export class BlobConnection {
     if (this.#endSeen) this.#ended();
     else this.#socket.resume();
   }
+}
+
+function watchMs({ headMs, idleMs, rateWindowMs = RATE_WINDOW_MS }: BlobTimeouts): number {
+  return Math.max(1, Math.min(WATCH_MS, Math.floor(Math.min(headMs, idleMs, rateWindowMs) / 4)));
 }
 
 function both(a: void | Promise<void>, b: void | Promise<void>): void | Promise<void> {

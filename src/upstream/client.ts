@@ -2,29 +2,13 @@ import { Agent, type buildConnector } from 'undici';
 import type { RawHeaders, Target } from '../http/exchange.js';
 import { setHeader } from '../http/headers.js';
 import { formatAuthority } from '../net/authority.js';
-import { type ConnectOptions, connectUpstream } from './connect.js';
+import { type ConnectOptions, connectTimeouts, connectUpstream } from './connect.js';
 import type { UpstreamClient, UpstreamRequest, UpstreamResponse } from './contract.js';
 import { upstreamFailure } from './failure.js';
-
-export interface UpstreamTimeouts {
-  /** TCP and TLS together. */
-  readonly connectMs: number;
-  /** From the request to the head of the answer. */
-  readonly headMs: number;
-  /** Between two pieces of a body. */
-  readonly idleMs: number;
-}
-
-export const DEFAULT_TIMEOUTS: UpstreamTimeouts = { connectMs: 10_000, headMs: 30_000, idleMs: 60_000 };
+import { DEFAULT_TIMEOUTS, DISCARD_BYTES, DISCARD_MS, type UpstreamTimeouts } from './timeouts.js';
 
 /** More header lines than this are an attack or a mistake; Node would silently drop those beyond 2,000 (threats D17). */
 const MAX_HEADER_LINES = 200;
-
-/** A body that is at most this long is read to its end when nobody wants it, so that the connection can be used again. */
-const DISCARD_BYTES = 64 * 1024;
-
-/** One that drips is not worth waiting for. */
-const DISCARD_MS = 2_000;
 
 const REPEATABLE = new Set(['GET', 'HEAD']);
 
@@ -54,11 +38,11 @@ export function hostHeader(target: Target): string {
  * begins is sent once more on a fresh one (threats H08).
  */
 export function createUpstreamClient(
-  options: Omit<ConnectOptions, 'timeoutMs'>,
-  timeouts = DEFAULT_TIMEOUTS,
+  options: Omit<ConnectOptions, 'timeoutMs' | 'tlsMs'>,
+  timeouts: UpstreamTimeouts = DEFAULT_TIMEOUTS,
 ): UpstreamClient {
   const agent = new Agent({
-    connect: connector({ ...options, timeoutMs: timeouts.connectMs }),
+    connect: connector({ ...options, ...connectTimeouts(timeouts) }),
     headersTimeout: timeouts.headMs,
     bodyTimeout: timeouts.idleMs,
     pipelining: 1,

@@ -6,6 +6,7 @@ import type { EgressGuard } from '../net/egress-guard.js';
 import type { HostPatterns } from '../net/host-pattern.js';
 import { upstreamFailure } from './failure.js';
 import { checkIdentity } from './server-identity.js';
+import type { UpstreamTimeouts } from './timeouts.js';
 import type { Trust } from './trust.js';
 
 export interface ConnectOptions {
@@ -13,8 +14,18 @@ export interface ConnectOptions {
   readonly trust: Trust;
   /** `--deny`: hosts that no redirect and no token realm leads to either. */
   readonly deny?: Pick<HostPatterns, 'matches'>;
-  /** From the first packet to the end of the TLS handshake. */
+  /** Resolving the name and TCP together. */
   readonly timeoutMs: number;
+  /** The TLS handshake; as long as `timeoutMs` where it is not said. */
+  readonly tlsMs?: number;
+}
+
+// Node's 250 ms give up on every address of a host that is farther away than that.
+const FAMILY_ATTEMPT_MS = 500;
+
+/** Those of the time limits that connecting has. */
+export function connectTimeouts({ connectMs, tlsMs }: UpstreamTimeouts): Pick<ConnectOptions, 'timeoutMs' | 'tlsMs'> {
+  return { timeoutMs: connectMs, tlsMs: tlsMs ?? connectMs };
 }
 
 /**
@@ -33,6 +44,7 @@ export function connectUpstream(target: Target, options: ConnectOptions, onread?
       port,
       lookup: options.guard.lookupFor(port),
       autoSelectFamily: true,
+      autoSelectFamilyAttemptTimeout: FAMILY_ATTEMPT_MS,
       noDelay: true,
       keepAlive: true,
       ...(onread && { onread }),
@@ -49,9 +61,18 @@ export function connectUpstream(target: Target, options: ConnectOptions, onread?
           rejectUnauthorized: !trusted.insecure,
         })
       : netConnect(tcp);
-    const timer = setTimeout(() => {
-      socket.destroy(new ProxyError('upstream-timeout', `${host}: no connection within ${options.timeoutMs / 1000} s`));
-    }, options.timeoutMs);
+    let timer = giveUpAfter(options.timeoutMs, (time) => `no connection within ${time}`);
+    if (trusted) {
+      socket.once('connect', () => {
+        clearTimeout(timer);
+        timer = giveUpAfter(options.tlsMs ?? options.timeoutMs, (time) => `no TLS handshake within ${time}`);
+      });
+    }
+    function giveUpAfter(ms: number, say: (time: string) => string): NodeJS.Timeout {
+      return setTimeout(() => {
+        socket.destroy(new ProxyError('upstream-timeout', `${host}: ${say(`${ms / 1000} s`)}`));
+      }, ms);
+    }
     function failed(error: Error): void {
       clearTimeout(timer);
       socket.destroy();

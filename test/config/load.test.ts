@@ -53,6 +53,13 @@ describe('config/load', () => {
       egressAllow: [],
       egressDeny: [],
       upstreamCa: [],
+      upstreamTimeouts: {
+        connectMs: 5000,
+        tlsMs: 5000,
+        headMs: 30_000,
+        idleMs: 60_000,
+        minBytesPerSecond: 1024,
+      },
       registries: [],
       access: 'check',
       grantTtlMs: 60_000,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { parseCount, parseDuration, parseListen, parsePort, parseSize } from '../../src/config/units.js';
+import { parseCount, parseDuration, parseListen, parsePort, parseSize, parseTimeout } from '../../src/config/units.js';
 
 describe('config/units', () => {
   it('reads counts', () => {
@@ -40,6 +40,12 @@ describe('config/units', () => {
     it(`refuses the duration ${JSON.stringify(text)}`, () =>
       assert.throws(() => parseDuration(text), /duration|too long/));
   }
+
+  it('reads timeouts: durations, but neither none nor more than a timer can count', () => {
+    assert.equal(parseTimeout('5s'), 5000);
+    assert.equal(parseTimeout('24d'), 2_073_600_000);
+    for (const text of ['0', '0s', '25d', 'x']) assert.throws(() => parseTimeout(text), /no time|too long|duration/);
+  });
 
   const sizes: readonly [string, number][] = [
     ['0', 0],

@@ -22,7 +22,7 @@ import type { LogFields } from '../../src/telemetry/log.js';
 import { createMetrics } from '../../src/telemetry/metrics.js';
 import { AnonymousAsker } from '../../src/upstream/anonymous.js';
 import { createBlobClient } from '../../src/upstream/blob-client.js';
-import { DEFAULT_TIMEOUTS } from '../../src/upstream/client.js';
+import { DEFAULT_TIMEOUTS } from '../../src/upstream/timeouts.js';
 import { type FakeRegistry, type RegistryOptions, startFakeRegistry } from '../support/fake-registry.js';
 import { createMemoryFacts } from '../support/memory-facts.js';
 import { createMemoryStore } from '../support/memory-store.js';

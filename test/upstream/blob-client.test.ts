@@ -204,6 +204,46 @@ for (const scheme of ['http', 'https'] as const) {
       assert.equal(wire.connections, 2);
     });
 
+    it('H04: gives a body up that only drips, and none that waits for its reader', async () => {
+      const timers = new Set<NodeJS.Timeout>();
+      const wire = await serve((socket, head) => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n');
+        if (head.includes('/whole')) socket.write(Buffer.alloc(1_000_000));
+        else timers.add(setInterval(() => socket.write('.'), 5));
+      });
+      const { certificatePem } = authority;
+      const strict = createBlobClient(
+        { guard, trust: testTrust(certificatePem) },
+        { ...TIMEOUTS, minBytesPerSecond: 10_000, rateWindowMs: 100 },
+      );
+      await assert.rejects(
+        async () => pumped(await strict.send(get(wire))),
+        (error) => hasCode('upstream-timeout')(error) && /fewer than 10000 bytes/.test(String(error)),
+      );
+      const response = await strict.send(get(wire, '/whole'));
+      let pieces = 0;
+      // The reader takes four windows for its first piece, and no time for the others.
+      await response.pump?.((): void | Promise<void> => {
+        pieces += 1;
+        if (pieces === 1) return new Promise((resolve) => setTimeout(resolve, 400));
+        return undefined;
+      });
+      assert.ok(pieces > 1);
+      await strict.close();
+      for (const timer of timers) clearInterval(timer);
+    });
+
+    it('closes a connection whose unwanted body drips', async () => {
+      let closed: Promise<unknown> | undefined;
+      const wire = await serve((socket) => {
+        closed = once(socket, 'close');
+        socket.write('HTTP/1.1 404 Not Found\r\nContent-Length: 1000\r\n\r\n.');
+      });
+      (await client.send(get(wire))).discard();
+      await closed;
+      assert.equal(wire.connections, 1);
+    }).timeout(10_000);
+
     it('drops a kept connection on which bytes come unasked, so that no answer is taken for another', async () => {
       let poisoned: () => void = () => {};
       const done = new Promise<void>((resolve) => {

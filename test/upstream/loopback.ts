@@ -5,9 +5,10 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Target } from '../../src/http/exchange.js';
 import { parseRanges } from '../../src/net/address-ranges.js';
 import { createEgressGuard, type EgressGuard } from '../../src/net/egress-guard.js';
-import { createUpstreamClient, type UpstreamTimeouts } from '../../src/upstream/client.js';
+import { createUpstreamClient } from '../../src/upstream/client.js';
 import type { UpstreamClient } from '../../src/upstream/contract.js';
 import { createOwnAuthority } from '../../src/upstream/own-authority.js';
+import type { UpstreamTimeouts } from '../../src/upstream/timeouts.js';
 import { type Trust, upstreamContext } from '../../src/upstream/trust.js';
 import { createTestAuthority, type TestCertificate } from '../support/test-certificates.js';
 
