@@ -8,6 +8,7 @@ import type { Digest } from '../oci/digest.js';
 import type { UpstreamResponse } from '../upstream/contract.js';
 import { sendFollowing } from '../upstream/redirects.js';
 import { announcedLength } from './ask-upstream.js';
+import { authorise } from './authorise.js';
 import type { PermittedBy } from './decide.js';
 import { forwardedHeaders, wholeContentHeaders } from './outgoing.js';
 import { piecesOf, relay } from './relay.js';
@@ -36,12 +37,7 @@ class FillRefused extends Error {
  * Gets a blob from upstream: joins the flight that brings it, or starts one, and sends the body as it arrives. The
  * credential was allowed before. What the registry answers instead of a body goes to the client whose request it was.
  */
-export async function fill(
-  visit: Visit,
-  digest: Digest,
-  permission: Pick<Permission, 'sizeBytes' | 'inherited'>,
-  by: PermittedBy,
-): Promise<void> {
+export async function fill(visit: Visit, digest: Digest, by: PermittedBy): Promise<void> {
   for (let attempt = 0; attempt < MAX_FOLLOWED_LEADERS; attempt += 1) {
     const { flight, leader } = visit.context.flights.join({
       key: `${visit.scope} ${digest}`,
@@ -62,13 +58,29 @@ export async function fill(
       if (!leader) continue;
       return passOn(visit, error.response, 'refused');
     }
-    const reader = flight.reader();
-    if (leader || isSameContent(reader.sizeBytes, permission))
-      return follow(visit, flight, reader, leader ? undefined : by);
-    reader.close();
-    return passThrough(visit, 'not-proven');
+    return leader ? follow(visit, flight, flight.reader(), undefined) : join(visit, flight, by);
   }
   return passThrough(visit, 'leaders-refused');
+}
+
+/**
+ * Sends a follower what the flight brings, if it may still have it: the head may have taken its time, and the registry
+ * may have changed its mind meanwhile. Where the permission has ended, the registry is asked again.
+ */
+async function join(visit: Visit, flight: Flight, allowedBy: PermittedBy): Promise<void> {
+  const reader = flight.reader();
+  try {
+    const judged = await authorise(visit, flight.digest);
+    if (judged.outcome === 'permitted' && isSameContent(reader.sizeBytes, judged.permission)) {
+      return await follow(visit, flight, reader, judged.by === 'granted' ? allowedBy : judged.by);
+    }
+    reader.close();
+    return await (judged.outcome === 'refused'
+      ? passOn(visit, judged.response, 'refused')
+      : passThrough(visit, 'not-proven'));
+  } finally {
+    reader.close();
+  }
 }
 
 /**

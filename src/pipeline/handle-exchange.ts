@@ -59,7 +59,7 @@ async function giveByDigest(visit: Visit, digest: Digest): Promise<void> {
   const entry = await findContent(visit, digest, permission);
   const decision = decide({ method, route, permission: by, usable: entry !== undefined });
   if (decision.action === 'serve' && entry && (await serve(visit, entry, decision.reason))) return undefined;
-  return route.kind === 'manifest' ? fetchManifest(visit, 'miss', permission) : fill(visit, digest, permission, by);
+  return route.kind === 'manifest' ? fetchManifest(visit, 'miss', permission) : fill(visit, digest, by);
 }
 
 /** The registry gave no answer that counts to our question; the client's own request will get the one that does. */

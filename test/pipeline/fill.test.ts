@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Permission } from '../../src/access/access.js';
 import { ProxyError } from '../../src/errors.js';
 import type { Digest } from '../../src/oci/digest.js';
 import { fill, isEncoded } from '../../src/pipeline/fill.js';
@@ -20,9 +21,11 @@ describe('pipeline/fill', () => {
   });
   afterEach(() => stage.close());
 
-  function start(asked: Partial<Asked> = {}, permission: Parameters<typeof fill>[2] = { sizeBytes: SIZE }) {
+  function start(asked: Partial<Asked> = {}) {
     const visit = stage.visit({ path: `/v2/team/app/blobs/${layer.digest}`, ...asked });
-    const done = fill(visit, layer.digest as Digest, permission, 'granted').then(() => visit.exchange.reply);
+    const digest = layer.digest as Digest;
+    stage.context.access.allow(visit.scope, visit.credential, digest, layer.bytes.length, false);
+    const done = fill(visit, digest, 'granted').then(() => visit.exchange.reply);
     done.catch(() => {});
     return { visit, done };
   }
@@ -177,7 +180,7 @@ describe('pipeline/fill', () => {
     assert.equal(stage.registry.hits({ server: 'registry', authorized: true }), 1);
   });
 
-  const members: readonly [string, Parameters<typeof fill>[2], Misbehaviour, boolean][] = [
+  const members: readonly [string, Pick<Permission, 'sizeBytes' | 'inherited'>, Misbehaviour, boolean][] = [
     ['the right length', { sizeBytes: SIZE }, {}, true],
     ['a proof that was compared', { sizeBytes: undefined }, {}, true],
     ['another length', { sizeBytes: 5000 }, {}, false],
@@ -195,7 +198,8 @@ describe('pipeline/fill', () => {
       const rule = stage.registry.misbehave(GET, { ...how, stall: 500_000 }, 1);
       const first = start();
       await rule.stalled();
-      const second = start({}, permission);
+      stage.context.access.permission = async () => ({ by: 'granted', ...permission });
+      const second = start();
       if (!joins) assert.equal((await second.done).header('Cache-Status'), 'entrepot; fwd=bypass; detail=not-proven');
       rule.release();
       assert.ok(whole(await first.done));
@@ -204,15 +208,56 @@ describe('pipeline/fill', () => {
     });
   }
 
+  describe('judges a follower when the body starts', () => {
+    /** A follower that was let in while the head of the flight was still to come; `meanwhile` happens before it does. */
+    async function followed(meanwhile: (visit: ReturnType<typeof start>['visit']) => Promise<void> | void) {
+      const rule = stage.registry.misbehave(GET, { stall: 'head' }, 1);
+      const leader = start();
+      await rule.stalled();
+      const { visit, done } = start({ headers: ['Cookie', 'x'] });
+      await meanwhile(visit);
+      rule.release();
+      assert.ok(whole(await leader.done));
+      return done;
+    }
+
+    it('E06 and gives it nothing where the registry refused it meanwhile', async () => {
+      const reply = await followed(async (visit) => {
+        await stage.context.access.observe({ ...visit, digest: undefined, status: 401, refusalCounts: true });
+        stage.registry.misbehave({ kind: 'blob' }, { status: 403, body: Buffer.from('denied') });
+      });
+      assert.deepEqual([reply.status, reply.text], [403, 'denied']);
+      assert.equal(reply.header('Cache-Status'), 'entrepot; fwd=bypass; detail=refused');
+    });
+
+    it('E08 and asks again where its grant has ended', async () => {
+      const reply = await followed(() => stage.advance(60_001));
+      assert.ok(whole(reply));
+      assert.equal(reply.header('Cache-Status'), 'entrepot; fwd=uri-miss; collapsed');
+      assert.deepEqual([stage.registry.hits({ kind: 'blob', method: 'HEAD' }), stage.registry.hits(GET)], [1, 1]);
+    });
+
+    it('E09 and gives it nothing where the registry has no answer', async () => {
+      await assert.rejects(
+        followed(async () => {
+          stage.advance(60_001);
+          stage.registry.misbehave({ kind: 'blob' }, { hangUp: true });
+        }),
+        { source: 'upstream' },
+      );
+    });
+  });
+
   it('forgets the credential whose own request was refused on its way past a flight', async () => {
     const rule = stage.registry.misbehave(GET, { stall: 500_000 }, 1);
     const first = start();
     await rule.stalled();
     const { visit } = start({ headers: ['Cookie', 'x'] });
-    stage.context.access.allow(visit.scope, visit.credential, layer.digest as Digest, 5000, false);
+    stage.context.access.permission = async () => ({ by: 'granted', sizeBytes: 5000 });
     stage.registry.misbehave(GET, { status: 403 });
-    const refused = start({ headers: ['Cookie', 'x'] }, { sizeBytes: 5000 });
+    const refused = start({ headers: ['Cookie', 'x'] });
     assert.equal((await refused.done).status, 403);
+    Reflect.deleteProperty(stage.context.access, 'permission');
     assert.equal(
       await stage.context.access.permission(visit.scope, visit.credential, layer.digest as Digest),
       undefined,
@@ -225,13 +270,13 @@ describe('pipeline/fill', () => {
     const size = 66 * 1024 * 1024;
     layer = stage.registry.content.addBlob('team/app', Buffer.alloc(size, 'far'));
     const rule = stage.registry.misbehave(GET, { stall: 500_000, truncateAt: 500_000 }, 1);
-    const first = start({ headers: ['Range', 'bytes=0-9'] }, { sizeBytes: size });
+    const first = start({ headers: ['Range', 'bytes=0-9'] });
     await rule.stalled();
     const range = ['Range', `bytes=${size - 100_000}-${size - 1}`];
     const held = stage.registry.misbehave(GET, { stall: 10 });
-    const far = [start({ headers: range }, { sizeBytes: size }), start({ headers: range }, { sizeBytes: size })];
+    const far = [start({ headers: range }), start({ headers: range })];
     await held.stalled(2);
-    const third = start({ headers: range }, { sizeBytes: size });
+    const third = start({ headers: range });
     held.release();
     for (const { done } of far) {
       const reply = await done;
