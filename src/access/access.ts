@@ -70,6 +70,26 @@ export class Access {
     return (await this.#public.has(scope, digest)) ? { by: 'public', sizeBytes: undefined } : undefined;
   }
 
+  /**
+   * As `permission`, where the registry cannot be asked: a grant within its life, or a proof that is up to 30 days old.
+   * Nothing is renewed by it.
+   */
+  async stalePermission(scope: string, credential: Credential, digest: Digest): Promise<Permission | undefined> {
+    const known = await this.permission(scope, credential, digest);
+    if (known) return known;
+    return (await this.#public.isKept(scope, digest)) ? { by: 'public', sizeBytes: undefined } : undefined;
+  }
+
+  /** As `isDelivered`, where the registry cannot be asked: links do not age meanwhile. */
+  async wasDelivered(scope: string, digest: Digest): Promise<boolean> {
+    if (this.#open || (await this.#links.hasEver(scope, digest))) return true;
+    for (const carrier of await this.#links.carriers(digest)) {
+      const elsewhere = carrier !== scope && (await this.#links.hasEver(carrier, digest));
+      if (elsewhere && (await this.#public.isKept(carrier, digest))) return true;
+    }
+    return false;
+  }
+
   /** The second half of the rule, *delivered*. */
   async isDelivered(scope: string, digest: Digest): Promise<boolean> {
     if (this.#open || (await this.#links.has(scope, digest))) return true;
@@ -131,8 +151,10 @@ export class Access {
     await this.#links.drop(scope, digest);
   }
 
+  /** The registry hid the digest from the proxy's own question: no proof in this repository counts any more. */
   async dropPublic(scope: string, digest: Digest): Promise<void> {
     await this.#public.drop(scope, digest);
+    await this.#public.hide(scope);
   }
 
   /** Takes back what a live refusal takes away: 401 and 403 all grants of the credential here, 404 this digest. */

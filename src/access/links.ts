@@ -42,6 +42,11 @@ export class Links {
     return row !== undefined && this.#isLive(row);
   }
 
+  /** Whether this repository ever delivered the digest: while nobody can be asked, nobody can confirm it either. */
+  async hasEver(scope: string, digest: Digest): Promise<boolean> {
+    return (await this.#rows.get<LinkRow>('link', linkKey(scope, digest))) !== undefined;
+  }
+
   /** Writes the link. The bytes were delivered whole by this repository and their digest was checked. */
   async delivered(scope: string, digest: Digest): Promise<void> {
     const now = this.#now();

@@ -12,10 +12,23 @@ export interface PublicRow {
 /** Digests that are remembered as hidden; an older proof that comes after more of them is taken at its word. */
 const MAX_HIDDEN = 10_000;
 
+/** Repositories of which it is held in memory when they were last hidden; the rest is read again. */
+const MAX_SCOPES = 10_000;
+
+/** How long a proof counts while the registry cannot be asked. */
+const KEPT_MS = 30 * 86_400_000;
+
+/** When a repository last hid itself from strangers: what was proven before says nothing any more. */
+interface HiddenRow {
+  readonly hiddenAt: number;
+}
+
 export interface PublicContentOptions {
   readonly rows: FactRows;
   /** How long a proof is good for, milliseconds. */
   readonly ttlMs: number;
+  /** How long it is good for while the registry cannot be asked; 30 days where it is left out. */
+  readonly keptMs?: number;
   readonly now?: () => number;
 }
 
@@ -23,13 +36,17 @@ export interface PublicContentOptions {
 export class PublicContent {
   readonly #rows: FactRows;
   readonly #ttlMs: number;
+  readonly #keptMs: number;
   readonly #now: () => number;
+  /** When repositories were last hidden as a whole; 0 for never. What is not in here stands in the rows. */
+  readonly #hiddenScopes = new Map<string, number>();
   /** When a digest was last hidden: proofs of manifests that list it and are older say nothing of it any more. */
   readonly #hiddenAt = new Map<string, number>();
 
   constructor(options: PublicContentOptions) {
     this.#rows = options.rows;
     this.#ttlMs = options.ttlMs;
+    this.#keptMs = Math.max(options.keptMs ?? KEPT_MS, options.ttlMs);
     this.#now = options.now ?? Date.now;
   }
 
@@ -38,11 +55,13 @@ export class PublicContent {
   }
 
   /** The proof for exactly this digest, while it is good. One from the future (a clock that jumped) is none. */
-  async find(scope: string, digest: Digest): Promise<PublicRow | undefined> {
-    const row = await this.#rows.get<PublicRow>('public', publicKey(scope, digest));
-    if (!row) return undefined;
-    const ageMs = this.#now() - row.provenAt;
-    return ageMs >= 0 && ageMs < this.#ttlMs ? row : undefined;
+  find(scope: string, digest: Digest): Promise<PublicRow | undefined> {
+    return this.#youngerThan(scope, digest, this.#ttlMs);
+  }
+
+  /** Whether the digest was public when the registry last said so: for as long as the registry cannot be asked. */
+  async isKept(scope: string, digest: Digest): Promise<boolean> {
+    return (await this.#youngerThan(scope, digest, this.#keptMs)) !== undefined;
   }
 
   /** Writes a proof for one digest; an older one replaces neither a newer one nor a refusal. */
@@ -62,6 +81,36 @@ export class PublicContent {
     const oldest = this.#hiddenAt.keys().next();
     if (this.#hiddenAt.size > MAX_HIDDEN && !oldest.done) this.#hiddenAt.delete(oldest.value);
     await this.#rows.delete('public', key);
+  }
+
+  /** The repository shows itself to strangers no more: every proof up to now is void, those of its other contents too. */
+  async hide(scope: string): Promise<void> {
+    const hiddenAt = this.#now();
+    this.#rememberHidden(scope, hiddenAt);
+    await this.#rows.set('public', scope, { hiddenAt } satisfies HiddenRow);
+  }
+
+  async #youngerThan(scope: string, digest: Digest, ageLimitMs: number): Promise<PublicRow | undefined> {
+    const row = await this.#rows.get<PublicRow>('public', publicKey(scope, digest));
+    if (!row) return undefined;
+    const ageMs = this.#now() - row.provenAt;
+    if (ageMs < 0 || ageMs >= ageLimitMs) return undefined;
+    return row.provenAt > (await this.#scopeHiddenAt(scope)) ? row : undefined;
+  }
+
+  async #scopeHiddenAt(scope: string): Promise<number> {
+    const known = this.#hiddenScopes.get(scope);
+    if (known !== undefined) return known;
+    const row = await this.#rows.get<HiddenRow>('public', scope);
+    return this.#rememberHidden(scope, row?.hiddenAt ?? 0);
+  }
+
+  #rememberHidden(scope: string, hiddenAt: number): number {
+    this.#hiddenScopes.delete(scope);
+    this.#hiddenScopes.set(scope, hiddenAt);
+    const oldest = this.#hiddenScopes.keys().next();
+    if (this.#hiddenScopes.size > MAX_SCOPES && !oldest.done) this.#hiddenScopes.delete(oldest.value);
+    return hiddenAt;
   }
 }
 

@@ -249,4 +249,47 @@ describe('access/access', () => {
     assert.deepEqual(await access.permission(HUB, stranger, named('x')), { by: 'open', sizeBytes: undefined });
     assert.equal(await access.isDelivered(HUB, named('x')), true);
   });
+
+  describe('where the registry cannot be asked', () => {
+    const DAY = 86_400_000;
+
+    it('lets everybody read what was public up to 30 days ago, with all that it lists (E09)', async () => {
+      store('app', ['layer']);
+      await access.delivered(HUB, named('app'));
+      await access.delivered(HUB, named('layer'));
+      await access.provePublic(HUB, named('app'), now);
+      now += 29 * DAY;
+      for (const name of ['app', 'layer']) {
+        assert.equal(await access.permission(HUB, mallory, named(name)), undefined);
+        assert.equal((await access.stalePermission(HUB, mallory, named(name)))?.by, 'public');
+        assert.equal(await access.stalePermission(OTHER_REPOSITORY, mallory, named(name)), undefined);
+      }
+      now += 2 * DAY;
+      assert.equal(await access.stalePermission(HUB, mallory, named('app')), undefined);
+      assert.equal(await access.wasDelivered(HUB, named('layer')), true);
+    });
+
+    it('lets a credential read what it was granted, as long as it was for and no longer (W7)', async () => {
+      access.allow(HUB, alice, named('app'), store('app', ['layer']), true);
+      assert.equal((await access.stalePermission(HUB, alice, named('layer')))?.by, 'granted');
+      assert.equal(await access.stalePermission(HUB, mallory, named('layer')), undefined);
+      now += 60_000;
+      assert.equal(await access.stalePermission(HUB, alice, named('layer')), undefined);
+    });
+
+    it('takes nothing for delivered that only another, private repository has delivered', async () => {
+      await access.delivered(OTHER_REPOSITORY, named('app'));
+      assert.equal(await access.wasDelivered(HUB, named('app')), false);
+      await access.provePublic(OTHER_REPOSITORY, named('app'), now);
+      assert.equal(await access.wasDelivered(HUB, named('app')), true);
+    });
+
+    it('forgets the proofs of all that a repository has when it hides one of them from strangers (E16)', async () => {
+      store('app', ['layer']);
+      await access.provePublic(HUB, named('app'), now);
+      await access.dropPublic(HUB, named('other'));
+      for (const name of ['app', 'layer'])
+        assert.equal(await access.stalePermission(HUB, mallory, named(name)), undefined);
+    });
+  });
 });

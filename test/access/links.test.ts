@@ -83,4 +83,14 @@ describe('access/links', () => {
     const expected = [1, 2, 4, 5, 6, 7, 8, 3].map((i) => `${i}.test app`);
     assert.deepEqual(await links.carriers(D), expected);
   });
+
+  it('knows of a delivery for ever where nobody can confirm it, but not of one that was dropped', async () => {
+    await links.delivered('a.test app', D);
+    now += 365 * 24 * HOUR;
+    assert.equal(await links.has('a.test app', D), false);
+    assert.equal(await links.hasEver('a.test app', D), true);
+    assert.equal(await links.hasEver('b.test app', D), false);
+    await links.drop('a.test app', D);
+    assert.equal(await links.hasEver('a.test app', D), false);
+  });
 });

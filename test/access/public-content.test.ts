@@ -55,4 +55,31 @@ describe('access/public-content', () => {
     await content.prove(SCOPE, D, { provenAt: now, depth: 1 });
     assert.equal(await content.has(SCOPE, D), true);
   });
+
+  it('keeps a proof for 30 days where the registry cannot be asked, and no longer', async () => {
+    await content.prove(SCOPE, D, { provenAt: now, depth: 0 });
+    now += 30 * 86_400_000 - 1;
+    assert.equal(await content.has(SCOPE, D), false);
+    assert.equal(await content.isKept(SCOPE, D), true);
+    assert.equal(await content.isKept('registry.test other', D), false);
+    now += 1;
+    assert.equal(await content.isKept(SCOPE, D), false);
+  });
+
+  it('forgets every proof of a repository that hides itself, across restarts, until there is a new one (E16)', async () => {
+    const rows = createMemoryFacts();
+    const before = new PublicContent({ rows, ttlMs: 1000, now: () => now });
+    await before.prove(SCOPE, D, { provenAt: now, depth: 1 });
+    await before.prove('registry.test other', D, { provenAt: now, depth: 1 });
+    await before.hide(SCOPE);
+    const after = new PublicContent({ rows, ttlMs: 1000, now: () => now });
+    for (const one of [before, after]) {
+      assert.equal(await one.has(SCOPE, D), false);
+      assert.equal(await one.isKept(SCOPE, D), false);
+      assert.equal(await one.has('registry.test other', D), true);
+    }
+    now += 1;
+    await after.prove(SCOPE, D, { provenAt: now, depth: 0 });
+    assert.equal(await after.has(SCOPE, D), true);
+  });
 });
