@@ -271,7 +271,7 @@ function pipelineContext({ config, cache, ...parts }: PipelineParts): PipelineCo
     everyMs: config.publicTtlMs,
   });
   const heads = createHeads();
-  const manifestFetches = createManifestFetches();
+  const manifestFetches = createManifestFetches(LIMITS.manifests);
   const credentials = createCredentialReader();
   return { ...parts, access, credentials, store, facts, heads, manifestFetches, storedManifests, publicProofs };
 }

@@ -9,6 +9,8 @@ export const LIMITS = {
   exchanges: { perClient: 512, total: 8_192 },
   /** Downloads from registries under way, those included whose client has gone. */
   fills: { perClient: 256, total: 1_024 },
+  /** Manifests that are being fetched; each may take 4 MiB of memory. */
+  manifests: { perClient: 128, total: 512 },
   /** Certificates for hosts that have none yet. One takes a millisecond of this process. */
   mints: { burst: 500, perSecond: 50 },
   /** Connections beyond the limit of connections, kept open only to be told so. */

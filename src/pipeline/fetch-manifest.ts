@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Permission } from '../access/access.js';
 import { ProxyError } from '../errors.js';
 import { withCacheStatus } from '../http/cache-status.js';
 import { headerValue, headerValues, setHeader } from '../http/headers.js';
@@ -9,6 +8,7 @@ import { type Digest, digestAlgorithm, digestOf } from '../oci/digest.js';
 import { MAX_MANIFEST_BYTES } from '../oci/manifest.js';
 import { isManifestType, normaliseAccept } from '../oci/media-types.js';
 import type { UpstreamResponse } from '../upstream/contract.js';
+import { authorise } from './authorise.js';
 import { isEncoded, passOn } from './fill.js';
 import type { FetchedManifest } from './manifest-fetches.js';
 import { offerProof } from './offer-proof.js';
@@ -30,39 +30,41 @@ type Fetched = { readonly manifest: FetchedManifest } | { readonly manifest: und
 
 /**
  * Gets a manifest with the client's own GET, keeps it under the digest of its bytes, and gives it to the client as it
- * came. By digest, equal fetches for a repository are one: `permission` says that this credential may follow another's,
- * where the manifest is as long as the registry said to it.
+ * came. By digest, equal fetches for a repository are one: `mayFollow` says that this credential was let in, so that it
+ * may wait for another's fetch.
  */
-export async function fetchManifest(
-  visit: Visit,
-  outcome: CacheOutcome,
-  permission: Pick<Permission, 'sizeBytes'> | undefined,
-): Promise<void> {
+export async function fetchManifest(visit: Visit, outcome: CacheOutcome, mayFollow: boolean): Promise<void> {
+  const { context, exchange } = visit;
   const { digest } = visit.route;
-  if (!digest || !permission) return answer(visit, await fetchOnce(visit), outcome);
-  const accept = normaliseAccept(headerValues(visit.exchange.request.headers, 'accept'));
-  const key = `${visit.scope} ${digest} ${accept}`;
+  const accept = normaliseAccept(headerValues(exchange.request.headers, 'accept'));
+  const key = digest && mayFollow ? `${visit.scope} ${digest} ${accept}` : undefined;
   let own: Fetched | undefined;
-  const { leader, fetched } = await visit.context.manifestFetches.join(key, async () => {
-    own = await fetchOnce(visit);
+  const { fetched } = await context.manifestFetches.join(key, exchange, async (signal) => {
+    own = await fetchOnce(visit, signal);
     return own.manifest;
   });
-  if (leader && own) return answer(visit, own, outcome);
-  const fits = permission.sizeBytes === undefined || permission.sizeBytes === fetched?.body.length;
-  return fetched && fits ? answerFollower(visit, digest, fetched) : fetchManifest(visit, outcome, undefined);
+  if (own) return own.manifest ? answerWith(visit, own.manifest, outcome) : own.pass();
+  if (digest && fetched && (await mayStillHave(visit, digest, fetched))) return answerFollower(visit, digest, fetched);
+  return fetchManifest(visit, outcome, false);
 }
 
-function answer(visit: Visit, fetched: Fetched, outcome: CacheOutcome): Promise<void> {
-  return fetched.manifest ? answerWith(visit, fetched.manifest, outcome) : fetched.pass();
+/**
+ * Whether a follower may have what another's fetch brought, now that its body starts: the registry may have changed its
+ * mind meanwhile, and a yes of another length was not for this manifest.
+ */
+async function mayStillHave(visit: Visit, digest: Digest, { body }: FetchedManifest): Promise<boolean> {
+  const judged = await authorise(visit, digest);
+  if (judged.outcome !== 'permitted') return false;
+  return judged.permission.sizeBytes === undefined || judged.permission.sizeBytes === body.length;
 }
 
 /** Sends the GET. Nothing is sent to the client here, so that a slow one keeps no follower waiting. */
-async function fetchOnce(visit: Visit): Promise<Fetched> {
+async function fetchOnce(visit: Visit, abandoned: AbortSignal): Promise<Fetched> {
   const { context, exchange, scope, credential, route } = visit;
   const { target } = exchange;
   const headers = wholeContentHeaders(exchange.request.headers, context.viaId);
   // The fetch belongs to its followers as much as to its client, who may leave; but not for ever.
-  const signal = AbortSignal.timeout(FETCH_MS);
+  const signal = AbortSignal.any([abandoned, AbortSignal.timeout(FETCH_MS)]);
   const askedAt = context.access.now();
   const response = await visit.upstream.send({ target, method: 'GET', path: exchange.request.path, headers, signal });
   const { status } = response;

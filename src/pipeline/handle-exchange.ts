@@ -59,12 +59,12 @@ async function giveByDigest(visit: Visit, digest: Digest): Promise<void> {
   const entry = await findContent(visit, digest, permission);
   const decision = decide({ method, route, permission: by, usable: entry !== undefined });
   if (decision.action === 'serve' && entry && (await serve(visit, entry, decision.reason))) return undefined;
-  return route.kind === 'manifest' ? fetchManifest(visit, 'miss', permission) : fill(visit, digest, by);
+  return route.kind === 'manifest' ? fetchManifest(visit, 'miss', true) : fill(visit, digest, by);
 }
 
 /** The registry gave no answer that counts to our question; the client's own request will get the one that does. */
 async function fetchUnproven(visit: Visit): Promise<void> {
-  if (visit.route.kind === 'manifest') return fetchManifest(visit, 'miss', undefined);
+  if (visit.route.kind === 'manifest') return fetchManifest(visit, 'miss', false);
   const status = await forward(visit.context, visit.exchange, visit.trace, visit.upstream, 'not-proven');
   await visit.context.access.observe({ ...visit, digest: visit.route.digest, status, refusalCounts: true });
 }

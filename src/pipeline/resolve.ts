@@ -30,7 +30,7 @@ export async function resolveTag(visit: Visit): Promise<void> {
   const last = await recallTag(visit);
   const held = last !== undefined && (await visit.context.store.lookup(last)) !== undefined;
   if (held && (await serveResolved(visit))) return;
-  await fetchManifest(visit, 'request', undefined);
+  await fetchManifest(visit, 'request', false);
 }
 
 async function serveResolved(visit: Visit): Promise<boolean> {

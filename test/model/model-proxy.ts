@@ -8,6 +8,7 @@ import { PublicContent } from '../../src/access/public-content.js';
 import { createBufferPool } from '../../src/cache/buffer-pool.js';
 import type { CacheStore, FactStore } from '../../src/cache/contract.js';
 import { createFlights, type Flights } from '../../src/cache/flight.js';
+import { LIMITS } from '../../src/config/limits.js';
 import type { Exchange, RawHeaders, Reply } from '../../src/http/exchange.js';
 import { viaMember } from '../../src/http/via.js';
 import type { PipelineContext } from '../../src/pipeline/context.js';
@@ -133,7 +134,7 @@ export class ModelProxy {
       upstream,
       blobs: upstream,
       heads: parts.heads(),
-      manifestFetches: createManifestFetches(),
+      manifestFetches: createManifestFetches(LIMITS.manifests),
       storedManifests,
       publicProofs: this.#publicProofs,
       logger: SILENT,

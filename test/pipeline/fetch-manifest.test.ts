@@ -21,10 +21,13 @@ describe('pipeline/fetch-manifest', () => {
     await stage.close();
   });
 
-  function start(asked: Partial<Asked> = {}, permission?: Parameters<typeof fetchManifest>[2]) {
+  /** `sizeBytes` is what the registry said to this credential; undefined where it was not asked. */
+  function start(asked: Partial<Asked> = {}, sizeBytes?: number) {
     const visit = stage.visit({ path: `/v2/team/app/manifests/${image.digest}`, headers: ACCEPT, ...asked });
     const outcome = visit.route.digest ? 'miss' : 'request';
-    const done = fetchManifest(visit, outcome, permission).then(() => visit.exchange.reply);
+    const { scope, credential } = visit;
+    if (sizeBytes !== undefined) stage.context.access.allow(scope, credential, image.digest as Digest, sizeBytes, true);
+    const done = fetchManifest(visit, outcome, sizeBytes !== undefined).then(() => visit.exchange.reply);
     done.catch(() => {});
     return { visit, done };
   }
@@ -117,11 +120,11 @@ describe('pipeline/fetch-manifest', () => {
 
   it('fetches once for all who may and ask alike', async () => {
     const rule = stage.registry.misbehave(GET, { stall: 'head' });
-    const permission = { sizeBytes: image.bytes.length };
-    const leader = start({}, permission);
+    const size = image.bytes.length;
+    const leader = start({}, size);
     await rule.stalled();
-    const alike = Array.from({ length: 5 }, (_, i) => start({ headers: [...ACCEPT, 'Cookie', `${i}`] }, permission));
-    const others = [start({ headers: ['Accept', '*/*'] }, permission), start(tag), start()];
+    const alike = Array.from({ length: 5 }, (_, i) => start({ headers: [...ACCEPT, 'Cookie', `${i}`] }, size));
+    const others = [start({ headers: ['Accept', '*/*'] }, size), start(tag), start()];
     await rule.stalled(4);
     rule.release();
     for (const { done } of [leader, ...alike, ...others])
@@ -133,10 +136,10 @@ describe('pipeline/fetch-manifest', () => {
 
   it('shares nothing with who was told another length', async () => {
     const rule = stage.registry.misbehave(GET, { stall: 'head' }, 1);
-    const leader = start({}, { sizeBytes: image.bytes.length });
+    const leader = start({}, image.bytes.length);
     await rule.stalled();
     stage.registry.misbehave(GET, { status: 403, body: Buffer.from('no') });
-    const stranger = start({ headers: [...ACCEPT, 'Cookie', 'x'] }, { sizeBytes: 5000 });
+    const stranger = start({ headers: [...ACCEPT, 'Cookie', 'x'] }, 5000);
     rule.release();
     assert.equal((await leader.done).status, 200);
     assert.equal((await stranger.done).status, 403);
@@ -144,8 +147,8 @@ describe('pipeline/fetch-manifest', () => {
 
   it('shares neither a refusal, nor the pace of a client that reads it slowly', async () => {
     const rule = stage.registry.misbehave(GET, { status: 403, body: Buffer.from('no'), stall: 'head' }, 1);
-    const permission = { sizeBytes: image.bytes.length };
-    const leader = start({}, permission);
+    const size = image.bytes.length;
+    const leader = start({}, size);
     let go: () => void = () => {};
     const slow = new Promise<void>((resolve) => {
       go = resolve;
@@ -157,11 +160,55 @@ describe('pipeline/fetch-manifest', () => {
       return write(bytes);
     };
     await rule.stalled();
-    const follower = start({ headers: [...ACCEPT, 'Cookie', 'x'] }, permission);
+    const follower = start({ headers: [...ACCEPT, 'Cookie', 'x'] }, size);
     rule.release();
     assert.equal((await follower.done).status, 200);
     go();
     assert.equal((await leader.done).status, 403);
+  });
+
+  it('E06 judges a follower again when the manifest has come', async () => {
+    const rule = stage.registry.misbehave(GET, { stall: 'head' }, 1);
+    const size = image.bytes.length;
+    const leader = start({}, size);
+    await rule.stalled();
+    const follower = start({ headers: [...ACCEPT, 'Cookie', 'x'] }, size);
+    await stage.context.access.observe({ ...follower.visit, digest: undefined, status: 403, refusalCounts: true });
+    stage.registry.misbehave({ kind: 'manifest', own: false }, { status: 403, body: Buffer.from('no') });
+    rule.release();
+    assert.equal((await leader.done).status, 200);
+    const refused = await follower.done;
+    assert.deepEqual([refused.status, refused.text], [403, 'no']);
+  });
+
+  it('goes on for its followers, and is broken off when the last of them has left', async () => {
+    const rule = stage.registry.misbehave(GET, { stall: 'head' });
+    const clients = Array.from({ length: 3 }, () => new AbortController());
+    const size = image.bytes.length;
+    const gets = clients.map(({ signal }, i) => start({ signal, headers: [...ACCEPT, 'Cookie', `${i}`] }, size));
+    await rule.stalled();
+    const [fetched] = stage.registry.find(GET);
+    clients[0]?.abort();
+    clients[1]?.abort();
+    assert.equal(fetched?.outcome, 'open');
+    clients[2]?.abort();
+    await fetched?.over;
+    assert.equal(fetched?.outcome, 'aborted');
+    await Promise.allSettled(gets.map(({ done }) => done));
+    rule.release();
+    assert.equal((await start({}, size).done).status, 200);
+  });
+
+  it('by tag belongs to its client alone', async () => {
+    const rule = stage.registry.misbehave(GET, { stall: 'head' });
+    const client = new AbortController();
+    const left = start({ ...tag, signal: client.signal });
+    await rule.stalled();
+    client.abort();
+    await assert.rejects(left.done);
+    const [fetched] = stage.registry.find(GET);
+    await fetched?.over;
+    assert.equal(fetched?.outcome, 'aborted');
   });
 
   it('answers though the disk fails, and does not say that it was stored', async () => {

@@ -6,6 +6,7 @@ import { Links } from '../../src/access/links.js';
 import { PublicContent } from '../../src/access/public-content.js';
 import type { CacheStore } from '../../src/cache/contract.js';
 import { createFlights } from '../../src/cache/flight.js';
+import { LIMITS } from '../../src/config/limits.js';
 import type { Exchange, Target } from '../../src/http/exchange.js';
 import { parseRoute } from '../../src/oci/route.js';
 import { upstreamFor } from '../../src/pipeline/ask-upstream.js';
@@ -103,7 +104,7 @@ export async function openStage({
     upstream,
     blobs,
     heads: createHeads(),
-    manifestFetches: createManifestFetches(),
+    manifestFetches: createManifestFetches(LIMITS.manifests),
     storedManifests,
     publicProofs,
     logger: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
