@@ -267,7 +267,8 @@ function pipelineContext({ config, cache, ...parts }: PipelineParts): PipelineCo
   const stranger = new AnonymousAsker(parts.upstream, viaMember(parts.viaId));
   const publicProofs = createPublicProofs({
     access,
-    ask: ({ target, repository, digest, sizeBytes }) => stranger.isPublic(target, repository, digest, sizeBytes),
+    ask: ({ target, repository, digest, sizeBytes }, signal) =>
+      stranger.isPublic(target, repository, digest, sizeBytes, signal),
     everyMs: config.publicTtlMs,
   });
   const heads = createHeads();

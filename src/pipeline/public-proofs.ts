@@ -14,15 +14,17 @@ export interface ProofCandidate {
 
 export interface PublicProofsOptions {
   readonly access: Pick<Access, 'isPublic' | 'provePublic' | 'dropPublic'>;
-  ask(candidate: ProofCandidate): Promise<PublicAnswer>;
+  /** The signal is aborted when the proofs are closed. */
+  ask(candidate: ProofCandidate, signal: AbortSignal): Promise<PublicAnswer>;
   /** A registry is asked about one manifest at most once in this time, milliseconds. */
   readonly everyMs: number;
   readonly now?: () => number;
 }
 
-/** Proofs never take more of an upstream's attention than this. */
-const MAX_RUNNING = 2;
+/** One question at a time for a registry, so that one which is slow to answer holds up its own proofs only. */
+const MAX_RUNNING = 4;
 const MAX_WAITING = 1000;
+const MAX_WAITING_OF_ONE = 250;
 const MAX_ASKED = 10_000;
 /** A registry that could not answer is asked again after this. */
 const RETRY_MS = 30_000;
@@ -32,6 +34,7 @@ export interface PublicProofs {
   offer(candidate: ProofCandidate): void;
   /** Resolves when nothing is being asked or waits to be. */
   idle(): Promise<void>;
+  /** Gives up what is being asked. */
   close(): Promise<void>;
 }
 
@@ -39,8 +42,9 @@ export function createPublicProofs(options: PublicProofsOptions): PublicProofs {
   const { access, everyMs, now = () => performance.now() } = options;
   const waiting: ProofCandidate[] = [];
   const askedUntil = new Map<string, number>();
-  const running = new Set<Promise<void>>();
-  let closed = false;
+  /** By registry. */
+  const running = new Map<string, Promise<void>>();
+  const closing = new AbortController();
 
   async function prove(candidate: ProofCandidate): Promise<void> {
     const { scope, digest } = candidate;
@@ -50,24 +54,32 @@ export function createPublicProofs(options: PublicProofsOptions): PublicProofs {
       return;
     }
     const startedAt = Date.now();
-    const answer = await options.ask(candidate);
+    const answer = await options.ask(candidate, closing.signal);
     if (answer === 'public') await access.provePublic(scope, digest, startedAt);
     if (answer === 'private') await access.dropPublic(scope, digest);
     if (answer === 'unknown') askedUntil.set(keyOf(candidate), now() + Math.min(RETRY_MS, everyMs));
   }
 
   function next(): void {
-    while (running.size < MAX_RUNNING) {
-      const candidate = waiting.shift();
-      if (!candidate || closed) return;
+    while (running.size < MAX_RUNNING && !closing.signal.aborted) {
+      const at = waiting.findIndex((candidate) => !running.has(registryOf(candidate)));
+      const [candidate] = at < 0 ? [] : waiting.splice(at, 1);
+      if (!candidate) return;
+      const registry = registryOf(candidate);
       const proof = prove(candidate)
         .catch(() => {})
         .finally(() => {
-          running.delete(proof);
+          running.delete(registry);
           next();
         });
-      running.add(proof);
+      running.set(registry, proof);
     }
+  }
+
+  function hasRoom(candidate: ProofCandidate): boolean {
+    if (waiting.length >= MAX_WAITING) return false;
+    const registry = registryOf(candidate);
+    return waiting.filter((one) => registryOf(one) === registry).length < MAX_WAITING_OF_ONE;
   }
 
   function isDue(candidate: ProofCandidate): boolean {
@@ -82,19 +94,23 @@ export function createPublicProofs(options: PublicProofsOptions): PublicProofs {
 
   return {
     offer(candidate) {
-      if (closed || waiting.length >= MAX_WAITING || !isDue(candidate)) return;
+      if (closing.signal.aborted || !hasRoom(candidate) || !isDue(candidate)) return;
       waiting.push(candidate);
       next();
     },
     async idle() {
-      while (running.size > 0) await Promise.all(running);
+      while (running.size > 0) await Promise.all(running.values());
     },
     async close() {
-      closed = true;
+      closing.abort();
       waiting.length = 0;
-      await Promise.all(running);
+      await Promise.all(running.values());
     },
   };
+}
+
+function registryOf({ target }: ProofCandidate): string {
+  return `${target.host}:${target.port}`;
 }
 
 function keyOf({ scope, digest }: ProofCandidate): string {

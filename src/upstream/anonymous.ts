@@ -67,9 +67,16 @@ export class AnonymousAsker {
   }
 
   /** Whether the registry shows this manifest to anybody: a HEAD by digest, with a stranger's token where it asks for one. */
-  async isPublic(target: Target, repository: string, digest: Digest, sizeBytes: number): Promise<PublicAnswer> {
+  async isPublic(
+    target: Target,
+    repository: string,
+    digest: Digest,
+    sizeBytes: number,
+    stopped?: AbortSignal,
+  ): Promise<PublicAnswer> {
     // For all of it: a registry that drips its answers must not keep the proofs of others waiting.
-    const signal = AbortSignal.timeout(this.#answerMs);
+    const late = AbortSignal.timeout(this.#answerMs);
+    const signal = stopped ? AbortSignal.any([stopped, late]) : late;
     try {
       const path = `/v2/${repository}/manifests/${digest}`;
       let response = await this.#head(target, path, this.#knownToken(target, repository), signal);

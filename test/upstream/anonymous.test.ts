@@ -57,6 +57,20 @@ describe('upstream/anonymous', () => {
     assert.equal(registry.hits({ server: 'token' }), 2);
   });
 
+  it('gives up when it is told to', async () => {
+    await start('none');
+    registry.misbehave({ kind: 'manifest' }, { stall: 'head' });
+    const stop = new AbortController();
+    const target = { scheme: 'https' as const, host: registry.host, port: registry.port };
+    const digest = parseDigest(image.digest);
+    assert.ok(digest);
+    const answer = asker.isPublic(target, 'team/app', digest, image.bytes.length, stop.signal);
+    const asked = await registry.arrived({ kind: 'manifest' });
+    stop.abort();
+    assert.equal(await answer, 'unknown');
+    await asked.over;
+  });
+
   it('takes every refusal for private', async () => {
     await start('token');
     registry.auth.setAccess('team/app', ['alice']);
