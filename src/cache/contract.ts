@@ -107,8 +107,8 @@ export interface Index {
   delete(kind: RowKind, key: string): Promise<void>;
   /** Rows in the order of their keys; those written before the call are among them. */
   page(kind: RowKind, query: RowQuery): Promise<readonly Row[]>;
-  /** What all entry rows come to; at once where the last run left its totals, else by reading them all. */
-  totals(): Promise<Totals>;
+  /** The totals that the last run left, which count once: after a crash there are none, and the rows tell. */
+  takeTotals(): Promise<Totals | undefined>;
   /** Leaves the totals for the next start. The last thing to be written before `close`. */
   keepTotals(totals: Totals): Promise<void>;
   markRebuilt(): Promise<void>;

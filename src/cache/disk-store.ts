@@ -1,10 +1,11 @@
 import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
 import { ProxyError } from '../errors.js';
 import type { BodyReader } from '../http/body.js';
 import type { Digest } from '../oci/digest.js';
 import { type BufferPool, createBufferPool } from './buffer-pool.js';
 import { type ContentCheck, createContentCheck } from './content-check.js';
-import { createContentFiles } from './content-files.js';
+import { createContentFiles, type OnDamage } from './content-files.js';
 import { contentPath } from './content-paths.js';
 import { createContentRemoval } from './content-removal.js';
 import type { CacheStore, Entry, Index, StoreEvents } from './contract.js';
@@ -18,6 +19,9 @@ import { readWhole } from './read-whole.js';
 import { walkContent } from './rebuild.js';
 import { createSpools } from './store-spools.js';
 import { readSums } from './sums-file.js';
+
+/** What a start waits for the rows to be read; those of a large store are read while it serves. */
+const LOAD_WAIT_MS = 200;
 
 export interface DiskStoreOptions {
   readonly folder: DataFolder;
@@ -50,21 +54,24 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
   let closed = false;
   const removal = createContentRemoval({ directory, files, entries, turns, hot, contents: () => contents, events });
   const createSpool = createSpools({ folder, files, entries, turns, faults });
+  const onDamage: OnDamage = (digest, ino, reason) => removal.quarantine(digest, ino, reason);
   const contents = createContentFiles({
     files,
     folder,
     pool: options.pool ?? createBufferPool(),
     now: options.now ?? (() => performance.now()),
-    onDamage: removal.quarantine,
+    onDamage,
   });
   const checkFile = createContentCheck({
     files,
     folder,
-    onDamage: removal.quarantine,
+    onDamage,
     inTurn: (digest, task) => turns.run(digest, task),
     describe: (digest) => entries.find(digest),
   });
-  await entries.load();
+  await entries.takeTotals();
+  const loading = entries.load(() => closed);
+  await Promise.race([loading, delay(LOAD_WAIT_MS, undefined, { ref: false })]);
 
   async function lookup(digest: Digest): Promise<Entry | undefined> {
     return entries.hot(digest) ?? turns.run(digest, () => recallOrAdopt(digest));
@@ -72,7 +79,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
 
   /** Content whose row was lost is known by its file and its sums. */
   async function recallOrAdopt(digest: Digest): Promise<Entry | undefined> {
-    const known = await entries.recall(digest);
+    const known = await entries.find(digest);
     if (known !== undefined) return known;
     const file = await files.factsAt(contentPath(directory, digest)).catch(() => undefined);
     if (file === undefined) return undefined;
@@ -86,6 +93,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
   async function open(digest: Digest): Promise<BodyReader | undefined> {
     const entry = await lookup(digest);
     if (entry === undefined) return undefined;
+    entries.touch(digest);
     const kept = hot?.open(digest);
     if (kept !== undefined) return kept;
     try {
@@ -160,8 +168,10 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     },
     async close() {
       closed = true;
+      await loading;
       await turns.idle();
-      if (!index.needsRebuild) await index.keepTotals(entries.usage);
+      await entries.saveUses();
+      if (!index.needsRebuild && entries.isCounted) await index.keepTotals(entries.usage);
     },
   };
 }

@@ -4,7 +4,7 @@ import { KeyvSqlite } from '@keyv/sqlite';
 import { Keyv } from 'keyv';
 import type { Index, Row, RowKind, RowQuery, Totals } from './contract.js';
 import type { FaultBoard } from './fault-board.js';
-import { storeFault } from './file-system.js';
+import { errorCode, storeFault } from './file-system.js';
 import { createWriteBehind, type WriteBehind } from './write-behind.js';
 
 const FILE_NAME = 'index.v1.sqlite';
@@ -18,27 +18,54 @@ interface Database {
   readonly adapter: KeyvSqlite;
 }
 
+/** What somebody who mends an index needs to hear of it. */
+export interface IndexHooks {
+  /** These writes were refused; the keys are `kind:key`, and undefined stands for a deletion. */
+  onLost(batch: ReadonlyMap<string, unknown>): void;
+  /** No file could be used, so the rows are kept in memory. */
+  onMemory(): void;
+}
+
+const NO_HOOKS: IndexHooks = { onLost: () => {}, onMemory: () => {} };
+
+/** The index of a data folder; the name carries the rows' format. */
+export function indexFile(directory: string): string {
+  return path.join(directory, FILE_NAME);
+}
+
 /**
- * Opens `<directory>/index.v1.sqlite` (the name carries the rows' format). A file that cannot be used is moved aside
- * and a new one begun; where not even that works, the index lives in memory and the fault is reported. `checkWhole`
- * reads the whole file for damage first, for use after an unclean stop.
+ * Opens the index of a data folder. A file that cannot be used is moved aside and a new one begun; where not even that
+ * works, the index lives in memory and the fault is reported. `checkWhole` reads the whole file for damage first, for
+ * use after an unclean stop.
  */
-export async function openKeyvIndex(directory: string, faults: FaultBoard, checkWhole: boolean): Promise<Index> {
-  const file = path.join(directory, FILE_NAME);
+export async function openKeyvIndex(
+  directory: string,
+  faults: FaultBoard,
+  checkWhole: boolean,
+  hooks: IndexHooks = NO_HOOKS,
+): Promise<Index> {
+  const file = indexFile(directory);
   try {
-    return await indexOn(await openDatabase(`sqlite://${file}`, checkWhole), faults);
+    return await indexOn(await openDatabase(`sqlite://${file}`, checkWhole), faults, hooks);
   } catch (error) {
     faults.report('index', storeFault(`use the index ${FILE_NAME}, so it is rebuilt`, error));
   }
+  return beginKeyvIndex(directory, faults, hooks);
+}
+
+/** Moves aside what stands in the place of the index, and begins a new one; in memory where that cannot be. */
+export async function beginKeyvIndex(directory: string, faults: FaultBoard, hooks: IndexHooks): Promise<Index> {
+  const file = indexFile(directory);
   try {
     await moveAside(file);
-    const index = await indexOn(await openDatabase(`sqlite://${file}`, false), faults);
+    const index = await indexOn(await openDatabase(`sqlite://${file}`, false), faults, hooks);
     faults.clear('index');
     return index;
   } catch (error) {
     faults.report('index', storeFault(`write the index ${FILE_NAME}, so it is kept in memory`, error));
-    // The fault stands until the next start, however well memory works.
-    return indexOn(await openDatabase('sqlite://:memory:', false), { ...faults, clear: () => {} });
+    hooks.onMemory();
+    // The fault stands until there is a file again, however well memory works.
+    return indexOn(await openDatabase('sqlite://:memory:', false), { ...faults, clear: () => {} }, hooks);
   }
 }
 
@@ -73,14 +100,23 @@ async function moveAside(file: string): Promise<void> {
   for (const name of await fs.readdir(folder)) {
     if (name.startsWith(`${FILE_NAME}.broken-`)) await fs.rm(path.join(folder, name), { force: true, recursive: true });
   }
-  await fs.rename(file, `${file}.broken-${Date.now()}`);
+  await fs.rename(file, `${file}.broken-${Date.now()}`).catch((error: unknown) => {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  });
   await fs.rm(`${file}-wal`, { force: true });
   await fs.rm(`${file}-shm`, { force: true });
 }
 
-async function indexOn(database: Database, faults: FaultBoard): Promise<Index> {
+async function indexOn(database: Database, faults: FaultBoard, hooks: IndexHooks): Promise<Index> {
   let needsRebuild = (await database.rows.get(REBUILT_KEY)) !== true;
-  const writes = createWriteBehind((batch) => applyBatch(database, batch));
+  const writes = createWriteBehind(async (batch) => {
+    try {
+      await applyBatch(database, batch);
+    } catch (error) {
+      hooks.onLost(batch);
+      throw error;
+    }
+  });
 
   async function guarded<T>(doing: string, fallback: T, task: () => Promise<T>): Promise<T> {
     try {
@@ -102,7 +138,7 @@ async function indexOn(database: Database, faults: FaultBoard): Promise<Index> {
     set: (kind, key, value) => guarded('write', undefined, () => writes.write(rowKey(kind, key), value)),
     delete: (kind, key) => guarded('write', undefined, () => writes.write(rowKey(kind, key), undefined)),
     page: (kind, query) => guarded<readonly Row[]>('read', [], () => readPage(database, writes, kind, query)),
-    totals: () => guarded('read', { bytes: 0, entries: 0 }, () => takeTotals(database, writes)),
+    takeTotals: () => guarded<Totals | undefined>('read', undefined, () => takeTotals(database, writes)),
     keepTotals: (known) => guarded('write', undefined, () => writes.write(TOTALS_KEY, known)),
     async markRebuilt() {
       await guarded('write', undefined, async () => {
@@ -163,19 +199,8 @@ async function applyBatch({ rows, adapter }: Database, batch: ReadonlyMap<string
   }
 }
 
-/** The totals that the last run left, which count for one start only: after a crash there are none, and the rows are summed up. */
-async function takeTotals(database: Database, writes: WriteBehind): Promise<Totals> {
+async function takeTotals(database: Database, writes: WriteBehind): Promise<Totals | undefined> {
   const kept = await database.rows.get<Totals>(TOTALS_KEY);
-  if (kept === undefined) return sumUp(database);
-  await writes.write(TOTALS_KEY, undefined);
+  if (kept !== undefined) await writes.write(TOTALS_KEY, undefined);
   return kept;
-}
-
-async function sumUp({ adapter }: Database): Promise<Totals> {
-  const sql =
-    "SELECT COUNT(*) AS entries, TOTAL(json_extract(value, '$.value.sizeBytes')) AS bytes" +
-    " FROM keyv WHERE key >= 'entry:' AND key < 'entry;'";
-  const answer: unknown = await adapter.query(sql);
-  const row = (answer as { entries: number; bytes: number }[])[0];
-  return { bytes: row?.bytes ?? 0, entries: row?.entries ?? 0 };
 }

@@ -33,17 +33,99 @@ describe('cache/entries', () => {
     assert.equal(await entries.find(digest), undefined);
   });
 
-  it('knows rows and totals of an earlier run', async () => {
-    await new Entries(index).remember(entry);
+  it('knows rows of an earlier run, before and after they were all read', async () => {
     const blob = { ...entry, digest: digestOfBytes(Buffer.from('b')), mediaType: undefined };
-    await new Entries(index).remember(blob);
+    const before = new Entries(index);
+    await before.remember(entry);
+    await before.remember(blob);
     const entries = new Entries(index);
-    await entries.load();
-    assert.deepEqual(entries.usage, { bytes: 20, entries: 2 });
     assert.equal(entries.hot(digest), undefined);
-    assert.deepEqual(await entries.recall(digest), entry);
-    assert.deepEqual(entries.hot(digest), entry);
-    assert.deepEqual(await entries.find(blob.digest), blob);
+    assert.deepEqual(await entries.find(digest), entry);
+    assert.equal(entries.isCounted, false);
+    await entries.load(() => false);
+    assert.equal(entries.isLoaded, true);
+    assert.deepEqual(entries.usage, { bytes: 20, entries: 2 });
+    assert.deepEqual(entries.hot(blob.digest), blob);
+  });
+
+  it('has the totals that were left until all rows are read, kept up to date', async () => {
+    await new Entries(index).remember(entry);
+    await index.keepTotals({ bytes: 10, entries: 1 });
+    const entries = new Entries(index);
+    await entries.takeTotals();
+    assert.deepEqual(entries.usage, { bytes: 10, entries: 1 });
+    await entries.remember({ ...entry, digest: digestOfBytes(Buffer.from('b')), sizeBytes: 5 });
+    await entries.remember({ ...entry, sizeBytes: 11 });
+    assert.deepEqual(entries.usage, { bytes: 16, entries: 2 });
+    await entries.forget(digest);
+    assert.deepEqual(entries.usage, { bytes: 5, entries: 1 });
+    await entries.load(() => false);
+    assert.deepEqual(entries.usage, { bytes: 5, entries: 1 });
+  });
+
+  it('does not bring back by reading rows what was forgotten or replaced meanwhile', async () => {
+    const other = { ...entry, digest: digestOfBytes(Buffer.from('b')) };
+    const before = new Entries(index);
+    await before.remember(entry);
+    await before.remember(other);
+    const rows = await index.page('entry', { limit: 10 });
+    const entries = new Entries({
+      ...index,
+      // Rows that were read before both changes, and come after them.
+      page: async (_kind, { after }) => (after === undefined ? rows : []),
+    });
+    await entries.forget(digest);
+    await entries.remember({ ...other, sizeBytes: 99 });
+    await entries.load(() => false);
+    assert.equal(await entries.find(digest), undefined);
+    assert.equal(entries.hot(other.digest)?.sizeBytes, 99);
+    assert.deepEqual(entries.usage, { bytes: 99, entries: 1 });
+  });
+
+  it('keeps uses over a restart once they are saved, and takes the time of storing where there are none', async () => {
+    let now = 1_800_000_000_000;
+    const entries = new Entries(index, () => now);
+    await entries.remember({ ...entry, storedAt: now });
+    now += 60_000;
+    entries.touch(digest);
+    await entries.saveUses();
+    await index.set('entry', digestOfBytes(Buffer.from('old')), { sizeBytes: 1, storedAt: 1_700_000_000_000 });
+    const again = new Entries(index);
+    await again.load(() => false);
+    assert.deepEqual(again.catalogue.use(digest), { usedAt: now, uses: 2 });
+    assert.equal(again.describe(digestOfBytes(Buffer.from('old')))?.usedAt, 1_700_000_000_000);
+  });
+
+  it('writes no row for a use that is saved already, nor for what was forgotten', async () => {
+    let writes = 0;
+    const set: Index['set'] = (...row) => {
+      writes += 1;
+      return index.set(...row);
+    };
+    const entries = new Entries({ ...index, set });
+    await entries.remember(entry);
+    entries.touch(digest);
+    await entries.saveUses();
+    assert.equal(writes, 2);
+    await entries.saveUses();
+    assert.equal(writes, 2);
+    entries.touch(digest);
+    await entries.forget(digest);
+    await entries.saveUses();
+    assert.equal(writes, 2);
+  });
+
+  it('marks what is pinned, whether it is held already or comes later', async () => {
+    const entries = new Entries(index);
+    const later = digestOfBytes(Buffer.from('later'));
+    await entries.remember(entry);
+    entries.setPinned(new Set([digest, later]));
+    await entries.remember({ ...entry, digest: later });
+    assert.equal(entries.describe(digest)?.pinned, true);
+    assert.equal(entries.describe(later)?.pinned, true);
+    entries.setPinned(new Set([later]));
+    assert.equal(entries.describe(digest)?.pinned, false);
+    assert.equal(entries.describe(later)?.pinned, true);
   });
 
   it('takes a row that makes no sense for none', async () => {
