@@ -3,23 +3,44 @@ import { ProxyError } from '../errors.js';
 import type { RawHeaders } from '../http/exchange.js';
 import { headerValues } from '../http/headers.js';
 
-/** Headers that cannot be a credential. Everything else counts as part of one, known or not (threats W6). */
-const HARMLESS = new Set([
+/**
+ * Headers that are no credential for any registry. Everything else counts as part of one, known or not (threats W6):
+ * by whole names, since a prefix would take in what somebody's gateway lets clients in by, such as X-Forwarded-User.
+ */
+const HARMLESS: ReadonlySet<string> = new Set([
+  // What is wanted, and on which condition (RFC 9110 sections 12.5, 13.1 and 14.2).
+  'accept',
+  'accept-charset',
+  'accept-encoding',
+  'accept-language',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'range',
+  // What the request brings with it (RFC 9110 section 8).
+  'content-encoding',
+  'content-length',
+  'content-range',
+  'content-type',
+  // The way there; the connection's own never go upstream.
+  'connection',
+  'host',
+  'proxy-authorization',
+  'proxy-connection',
+  'via',
+  // Who made it, and which trace it belongs to.
   'b3',
   'baggage',
-  'connection',
   'docker-distribution-api-version',
-  'host',
-  'range',
   'referer',
   'traceparent',
   'tracestate',
   'user-agent',
-  'via',
+  'x-meta-source-client',
   'x-request-id',
 ]);
-
-const HARMLESS_PREFIXES = ['accept', 'content-', 'if-', 'proxy-', 'x-forwarded-', 'x-meta-'];
 
 /** Who is asking, as far as a registry could tell: what it gets to see of a client besides the request itself. */
 export interface Credential {
@@ -29,16 +50,12 @@ export interface Credential {
   readonly anonymous: boolean;
 }
 
-function isHarmless(name: string): boolean {
-  return HARMLESS.has(name) || HARMLESS_PREFIXES.some((prefix) => name.startsWith(prefix));
-}
-
 /** The headers that could be a credential, in an order that does not depend on the client. */
 function credentialView(headers: RawHeaders): string {
   const lines: string[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = (headers[i] as string).toLowerCase();
-    if (!isHarmless(name)) lines.push(`${name}:${headers[i + 1]}`);
+    if (!HARMLESS.has(name)) lines.push(`${name}:${headers[i + 1]}`);
   }
   return lines.sort().join('\n');
 }
