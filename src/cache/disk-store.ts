@@ -8,9 +8,10 @@ import { type ContentCheck, createContentCheck } from './content-check.js';
 import { createContentFiles, type OnDamage } from './content-files.js';
 import { contentPath } from './content-paths.js';
 import { createContentRemoval } from './content-removal.js';
-import type { CacheStore, Entry, Index, StoreEvents } from './contract.js';
+import type { CacheStore, Entry, Index, Inventory, StoreEvents } from './contract.js';
 import type { DataFolder } from './data-folder.js';
 import { Entries } from './entries.js';
+import { createInventory } from './entry-listing.js';
 import type { FaultBoard } from './fault-board.js';
 import { type FileSystem, nodeFileSystem, storeFault } from './file-system.js';
 import { createHotContent, HOT_CONTENT_BYTES } from './hot-content.js';
@@ -39,6 +40,7 @@ export interface DiskStoreOptions {
 export interface DiskStore extends CacheStore {
   /** Gives every content file its row. The store serves meanwhile. True where the walk was not stopped by `close`. */
   rebuild(onShare?: (share: number) => void): Promise<boolean>;
+  readonly inventory: Inventory;
   /** Hashes a whole file; a damaged one is quarantined, and a good one that no row tells of gets its row. */
   readonly check: ContentCheck;
 }
@@ -90,10 +92,19 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     return entry;
   }
 
+  function openForUse(digest: Digest): Promise<BodyReader | undefined> {
+    entries.touch(digest);
+    return open(digest);
+  }
+
+  async function giveRow(digest: Digest): Promise<void> {
+    const isKnown = await turns.run(digest, () => entries.saveRow(digest));
+    if (!isKnown) await lookup(digest);
+  }
+
   async function open(digest: Digest): Promise<BodyReader | undefined> {
     const entry = await lookup(digest);
     if (entry === undefined) return undefined;
-    entries.touch(digest);
     const kept = hot?.open(digest);
     if (kept !== undefined) return kept;
     try {
@@ -149,7 +160,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
 
   return {
     lookup,
-    open,
+    open: openForUse,
     readAll,
     createSpool,
     put,
@@ -160,7 +171,8 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     get fault() {
       return faults.current;
     },
-    rebuild: (onShare) => walkContent(directory, lookup, () => closed, onShare),
+    inventory: createInventory(entries, index, loading),
+    rebuild: (onShare) => walkContent(directory, giveRow, () => closed, onShare),
     async check(digest, pace) {
       const checked = await checkFile(digest, pace);
       if (checked.verdict === 'good' && (await entries.find(digest)) === undefined) await lookup(digest);

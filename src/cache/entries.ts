@@ -123,17 +123,21 @@ export class Entries {
       return true;
     });
     for (let at = 0; at < unsaved.length; at += SAVE_ROWS) {
-      await Promise.all(unsaved.slice(at, at + SAVE_ROWS).map((digest) => this.#saveUse(digest)));
+      await Promise.all(unsaved.slice(at, at + SAVE_ROWS).map((digest) => this.saveRow(digest)));
     }
   }
 
-  /** What was forgotten meanwhile gets no row again: index writes of one digest keep their order. */
-  async #saveUse(digest: Digest): Promise<void> {
+  /**
+   * Writes the row of an entry as it is in memory; false where it is not in memory. What was forgotten meanwhile gets no
+   * row again: index writes of one digest keep their order.
+   */
+  async saveRow(digest: Digest): Promise<boolean> {
     const entry = this.catalogue.get(digest);
     const use = this.catalogue.use(digest);
-    if (entry === undefined || use === undefined) return;
+    if (entry === undefined || use === undefined) return false;
     this.catalogue.mark(digest, 'unsaved', false);
     await this.#index.set('entry', digest, rowOf(entry, use));
+    return true;
   }
 
   /** Takes a row into memory, unless something newer is known of its digest. */
