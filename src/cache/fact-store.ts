@@ -1,5 +1,5 @@
 import { createBoundedMap } from './bounded-map.js';
-import type { FactStore, Index } from './contract.js';
+import type { FactKind, FactStore, Index } from './contract.js';
 import type { FactsLog } from './facts-log.js';
 import type { FaultBoard } from './fault-board.js';
 import { storeFault } from './file-system.js';
@@ -13,12 +13,19 @@ interface Hot {
 /**
  * Facts in memory, in the index, and in the log that outlives the index. `set` and `delete` resolve when the log has
  * the line and the index the row. Neither rejects: what could not be written is remembered until it falls out of memory.
+ * `onWrite` hears of each before.
  */
-export function createFactStore(log: FactsLog, index: Index, faults: FaultBoard): FactStore {
+export function createFactStore(
+  log: Pick<FactsLog, 'append'>,
+  index: Index,
+  faults: FaultBoard,
+  onWrite: (kind: FactKind, key: string) => void = () => {},
+): FactStore {
   const hot = createBoundedMap<string, Hot>(HOT_FACTS);
 
-  async function write(kind: Parameters<FactStore['set']>[0], key: string, value: unknown): Promise<void> {
+  async function write(kind: FactKind, key: string, value: unknown): Promise<void> {
     hot.set(`${kind}:${key}`, { value });
+    onWrite(kind, key);
     try {
       // Both are called before the first await, so that log and index see the writes in the same order.
       await Promise.all([log.append({ kind, key, value }), index.set(kind, key, value)]);
@@ -29,7 +36,7 @@ export function createFactStore(log: FactsLog, index: Index, faults: FaultBoard)
   }
 
   return {
-    async get<T>(kind: Parameters<FactStore['get']>[0], key: string): Promise<T | undefined> {
+    async get<T>(kind: FactKind, key: string): Promise<T | undefined> {
       const name = `${kind}:${key}`;
       const known = hot.get(name);
       if (known !== undefined) return known.value as T | undefined;

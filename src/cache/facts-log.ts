@@ -1,168 +1,207 @@
-import fs from 'node:fs';
-import fsPromises from 'node:fs/promises';
+import fs, { type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
-import { crc32 } from 'node:zlib';
-import type { FactKind } from './contract.js';
+import {
+  compactedBytesOf,
+  copyBytes,
+  type Draft,
+  discardDraft,
+  draftCompacted,
+  isOvergrown,
+} from './facts-compaction.js';
+import { encodeFact, type FactRecord } from './facts-lines.js';
+import { nodeFileSystem } from './file-system.js';
 
-/** One line of the log: a fact, or without a value, that it holds no longer. */
-export interface FactRecord {
-  readonly kind: FactKind;
-  readonly key: string;
-  readonly value: unknown;
-}
+/** How long a line may wait for the disk. A link that a power loss takes costs one download. */
+const SYNC_EVERY_MS = 1_000;
+/** Lines that could not be written are kept up to this much; beyond, the oldest are given up. */
+const OWED_LINES = 20_000;
 
 /** The append-only log of what content files cannot tell. */
 export interface FactsLog {
-  /** Resolves when the record's line is in the file (not yet on the disk). */
+  /**
+   * Resolves when the record's line is in the file. It is on the disk within a second; that a fact holds no longer is
+   * there before this resolves. A line that cannot be written rejects, and is written with a later one.
+   */
   append(record: FactRecord): Promise<void>;
+  /** Resolves when all that was appended before is in the file, as far as it can be; gives the file's size. */
+  settled(): Promise<number>;
   /** Brings all appended lines to the disk. */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** What stood in a log when it was read. */
-export interface FactsReplay {
-  readonly facts: readonly FactRecord[];
-  /** Lines that were torn or damaged, and left out. */
-  readonly badLines: number;
+interface OpenLog {
+  readonly handle: FileHandle;
+  readonly ino: number;
+  readonly compactedBytes: number;
+  sizeBytes: number;
 }
-
-const KINDS: ReadonlySet<string> = new Set<FactKind>(['link', 'public', 'tag', 'host', 'pin']);
-/** Below this a log is never worth compacting. */
-const COMPACT_FLOOR_BYTES = 4 * 1024 * 1024;
 
 export function factsLogPath(directory: string): string {
   return path.join(directory, 'facts.log');
 }
 
-/** Reads the log and gives the facts that hold, each once. A missing log is an empty one; a bad line is counted and skipped. */
-export async function replayFacts(file: string): Promise<FactsReplay> {
-  const facts = new Map<string, FactRecord>();
-  let badLines = 0;
-  if (!fs.existsSync(file)) return { facts: [], badLines };
-  const input = fs.createReadStream(file, { highWaterMark: 1024 * 1024 });
-  for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-    if (line === '') continue;
-    const record = decodeLine(line);
-    if (record === undefined) badLines += 1;
-    else if (record === 'head') continue;
-    else if (record.value === undefined) facts.delete(`${record.kind}:${record.key}`);
-    else facts.set(`${record.kind}:${record.key}`, record);
-  }
-  return { facts: [...facts.values()], badLines };
-}
-
 /**
- * Rewrites the log with only what holds when it has more than doubled since it was last rewritten (and is above
- * 4 MiB). The size then is the log's first line. A crash leaves the old log or the new one.
+ * A log for appending. The file is opened with the first record, and again where it was deleted or replaced. When it has
+ * more than doubled since its last compaction it is compacted beside the appending; a crash leaves the old log or the
+ * new one. `onFault` hears what nobody waits for.
  */
-export async function compactFacts(file: string): Promise<boolean> {
-  const sizeBytes = await fsPromises.stat(file).then(
-    (stat) => stat.size,
-    () => 0,
-  );
-  if (sizeBytes < COMPACT_FLOOR_BYTES || sizeBytes < 2 * (await compactedBytes(file))) return false;
-  const { facts } = await replayFacts(file);
-  const lines = facts.map((record) => encodeLine(toJson(record)));
-  const head = encodeLine({ compactedBytes: lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0) });
-  const draft = `${file}.new`;
-  await fsPromises.writeFile(draft, head + lines.join(''), { mode: 0o600, flush: true });
-  await fsPromises.rename(draft, file);
-  return true;
-}
-
-/** A log for appending. The file is opened with the first record, and again with the next where that failed. */
-export function createFactsLog(file: string): FactsLog {
-  let handle: fsPromises.FileHandle | undefined;
+export function createFactsLog(file: string, onFault: (error: unknown) => void = () => {}): FactsLog {
+  let opened: OpenLog | undefined;
   let mustBreakLine = false;
   let gathered: string[] = [];
+  let isUrgent = false;
   let next: Promise<void> | undefined;
-  let current: Promise<void> = Promise.resolve();
+  let tail: Promise<void> = Promise.resolve();
+  let syncTimer: NodeJS.Timeout | undefined;
+  let compacting: Promise<void> | undefined;
+  let compactAboveBytes = 0;
+  let closed = false;
 
-  async function appendGathered(before: Promise<void>): Promise<void> {
-    await before.catch(() => {});
-    const lines = gathered.join('');
-    gathered = [];
-    next = undefined;
-    if (handle === undefined) {
-      handle = await fsPromises.open(file, 'a+', 0o600);
-      mustBreakLine = await endsTorn(handle);
-    }
-    const text = mustBreakLine ? `\n${lines}` : lines;
-    // Until the write has come back, the file may end anywhere.
-    mustBreakLine = true;
-    await handle.appendFile(text);
-    mustBreakLine = false;
+  function enqueue(task: () => Promise<void>): Promise<void> {
+    tail = tail.then(task, task);
+    return tail;
   }
 
   function append(record: FactRecord): Promise<void> {
-    gathered.push(encodeLine(toJson(record)));
-    if (next === undefined) {
-      next = appendGathered(current);
-      current = next;
-    }
+    gathered.push(encodeFact(record));
+    // What was taken back must not come back with an index that is rebuilt after a power loss.
+    isUrgent ||= record.value === undefined;
+    next ??= enqueue(writeGathered);
     return next;
+  }
+
+  async function writeGathered(): Promise<void> {
+    const lines = gathered;
+    const sync = isUrgent;
+    gathered = [];
+    isUrgent = false;
+    next = undefined;
+    if (lines.length === 0) return;
+    try {
+      const log = await openInPlace();
+      const text = mustBreakLine ? `\n${lines.join('')}` : lines.join('');
+      // Until the write has come back, the file may end anywhere.
+      mustBreakLine = true;
+      await log.handle.appendFile(text);
+      mustBreakLine = false;
+      log.sizeBytes += Buffer.byteLength(text);
+      if (sync) await log.handle.datasync();
+      else syncSoon();
+      compactWhenOvergrown(log);
+    } catch (error) {
+      gathered = [...lines, ...gathered].slice(-OWED_LINES);
+      isUrgent ||= sync;
+      syncSoon();
+      throw error;
+    }
+  }
+
+  /** Gives the log that stands at its path, and begins a new one where there is none. */
+  async function openInPlace(): Promise<OpenLog> {
+    if (opened !== undefined && (await isInPlace(opened))) return opened;
+    await opened?.handle.close().catch(() => {});
+    opened = undefined;
+    const handle = await fs.open(file, 'a+', 0o600);
+    try {
+      const { ino, size } = await handle.stat();
+      opened = { handle, ino, sizeBytes: size, compactedBytes: await compactedBytesOf(handle) };
+      mustBreakLine = await endsTorn(handle, size);
+      return opened;
+    } catch (error) {
+      opened = undefined;
+      await handle.close();
+      throw error;
+    }
+  }
+
+  async function isInPlace(log: OpenLog): Promise<boolean> {
+    const standing = await fs.stat(file).catch(() => undefined);
+    return standing?.ino === log.ino;
+  }
+
+  function syncSoon(): void {
+    if (closed) return;
+    syncTimer ??= setTimeout(() => {
+      syncTimer = undefined;
+      const wait = gathered.length > 0 ? (next ??= enqueue(writeGathered)) : Promise.resolve();
+      wait.then(() => opened?.handle.datasync()).catch(onFault);
+    }, SYNC_EVERY_MS).unref();
+  }
+
+  function compactWhenOvergrown(log: OpenLog): void {
+    if (compacting !== undefined || closed || log.sizeBytes < compactAboveBytes) return;
+    if (!isOvergrown(log.sizeBytes, log.compactedBytes)) return;
+    compactAboveBytes = 2 * log.sizeBytes;
+    compacting = compact(log)
+      .then(
+        () => (compactAboveBytes = 0),
+        (error: unknown) => {
+          if (!closed) onFault(error);
+        },
+      )
+      .then(() => {
+        compacting = undefined;
+      });
+  }
+
+  async function compact(log: OpenLog): Promise<void> {
+    const endBytes = log.sizeBytes;
+    const draft = await draftCompacted(file, endBytes, () => closed);
+    await enqueue(() => takeOver(log, draft, endBytes));
+  }
+
+  /** Brings over what was appended since the draft was begun; nothing is appended meanwhile. */
+  async function takeOver(log: OpenLog, draft: Draft, endBytes: number): Promise<void> {
+    try {
+      if (closed || opened !== log || !(await isInPlace(log))) throw new Error('the log was replaced');
+      const { size } = await log.handle.stat();
+      await copyBytes(log.handle, endBytes, size, draft.handle, draft.sizeBytes);
+      await draft.handle.datasync();
+      await fs.rename(draft.path, file);
+    } catch (error) {
+      await discardDraft(draft);
+      throw error;
+    }
+    opened = undefined;
+    await Promise.allSettled([log.handle.close(), draft.handle.close()]);
+    await nodeFileSystem.syncFolder(path.dirname(file));
+  }
+
+  async function settled(): Promise<number> {
+    await tail.catch(() => {});
+    return (
+      opened?.sizeBytes ??
+      (await fs.stat(file).then(
+        ({ size }) => size,
+        () => 0,
+      ))
+    );
+  }
+
+  async function sync(): Promise<void> {
+    await tail.catch(() => {});
+    await opened?.handle.datasync();
   }
 
   return {
     append,
-    async sync() {
-      await current.catch(() => {});
-      await handle?.datasync();
-    },
+    settled,
+    sync,
     async close() {
-      await current.catch(() => {});
-      await handle?.datasync().catch(() => {});
-      await handle?.close();
+      closed = true;
+      clearTimeout(syncTimer);
+      await compacting;
+      if (gathered.length > 0) await enqueue(writeGathered).catch(() => {});
+      await sync().catch(() => {});
+      await opened?.handle.close();
+      opened = undefined;
     },
   };
 }
 
-async function endsTorn(handle: fsPromises.FileHandle): Promise<boolean> {
-  const { size } = await handle.stat();
-  if (size === 0) return false;
-  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
+async function endsTorn(handle: FileHandle, sizeBytes: number): Promise<boolean> {
+  if (sizeBytes === 0) return false;
+  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, sizeBytes - 1);
   return buffer[0] !== 0x0a;
-}
-
-async function compactedBytes(file: string): Promise<number> {
-  const input = fs.createReadStream(file, { end: 255 });
-  for await (const line of createInterface({ input })) {
-    const value = decodeJson(line);
-    return value !== undefined && typeof value['compactedBytes'] === 'number' ? value['compactedBytes'] : 0;
-  }
-  return 0;
-}
-
-function toJson(record: FactRecord): object {
-  return { k: record.kind, i: record.key, v: record.value };
-}
-
-/** Line breaks that JSON leaves as they are, and that some readers of lines (Node 24's readline) stop at. */
-const RAW_LINE_BREAKS = /[\u2028\u2029]/g;
-
-/** One line holds one record whatever a key is made of. */
-function encodeLine(value: object): string {
-  const json = JSON.stringify(value).replace(RAW_LINE_BREAKS, (found) => `\\u${found.charCodeAt(0).toString(16)}`);
-  return `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`;
-}
-
-function decodeLine(line: string): FactRecord | 'head' | undefined {
-  const value = decodeJson(line);
-  if (value === undefined) return undefined;
-  if ('compactedBytes' in value) return 'head';
-  const { k, i } = value;
-  if (typeof k !== 'string' || !KINDS.has(k) || typeof i !== 'string') return undefined;
-  return { kind: k as FactKind, key: i, value: value['v'] };
-}
-
-function decodeJson(line: string): Record<string, unknown> | undefined {
-  const json = line.slice(9);
-  if (line[8] !== ' ' || crc32(json).toString(16).padStart(8, '0') !== line.slice(0, 8)) return undefined;
-  try {
-    return JSON.parse(json) as Record<string, unknown>;
-  } catch {
-    return undefined;
-  }
 }

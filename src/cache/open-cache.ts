@@ -1,19 +1,21 @@
-import { ProxyError } from '../errors.js';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type BufferPool, createBufferPool } from './buffer-pool.js';
 import { createBusyMeter } from './busy-meter.js';
-import type { CacheStore, FactStore, Index, StoreEvents } from './contract.js';
-import { type DataFolder, openDataFolder } from './data-folder.js';
+import type { CacheStore, FactStore, Inventory, StoreEvents } from './contract.js';
+import { openDataFolder } from './data-folder.js';
 import { type DiskStore, openDiskStore } from './disk-store.js';
 import { createFactStore } from './fact-store.js';
-import { compactFacts, createFactsLog, type FactsLog, factsLogPath, replayFacts } from './facts-log.js';
-import { createFaultBoard, type FaultBoard } from './fault-board.js';
+import { createFactsLog, factsLogPath } from './facts-log.js';
+import { createFaultBoard } from './fault-board.js';
 import { type FileSystem, storeFault } from './file-system.js';
-import { openKeyvIndex } from './keyv-index.js';
+import { type AdoptContent, createIndexRebuild } from './index-rebuild.js';
+import { beginKeyvIndex, indexFile, openKeyvIndex } from './keyv-index.js';
 import { type Scrub, type ScrubProgress, startScrub } from './scrub.js';
+import { openStandingIndex } from './standing-index.js';
 import { createVerify, type Verify } from './verify.js';
 
-/** Facts that go into the index in one batch. */
-const REPLAY_STEP = 5_000;
+/** What a start waits for facts to come back into an index that was lost; more of them come while it serves. */
+const FACTS_WAIT_MS = 300;
 
 export interface CacheOptions {
   readonly directory: string;
@@ -25,17 +27,23 @@ export interface CacheOptions {
   readonly files?: FileSystem;
   /** How long the scrubber takes for a round over all content; it does not run where this is left out. */
   readonly scrubRoundMs?: number | undefined;
+  /** How often the folder is looked at for what others took away; ten seconds by default. */
+  readonly lookEveryMs?: number;
 }
 
 /** Everything that one data folder holds. */
 export interface Cache {
   readonly store: CacheStore;
   readonly facts: FactStore;
-  /** Settles when an index that had to be rebuilt is whole again, or the cache was closed; at once where none had to be. */
-  readonly rebuilt: Promise<void>;
+  /** Listings of what is held. */
+  readonly inventory: Inventory;
+  /** Settles when an index that has to be rebuilt is whole again, or the cache was closed; at once where none has to be. */
+  readonly rebuilt: Promise<unknown>;
   readonly verify: Verify;
   /** What the scrubber has done; undefined where it does not run. */
   readonly scrub: ScrubProgress | undefined;
+  /** How much of a rebuild of the index is done, from 0 to 1; undefined where none is under way. */
+  readonly rebuildShare: number | undefined;
   /** Closes all parts and marks the folder as cleanly left. */
   close(): Promise<void>;
 }
@@ -50,29 +58,63 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
   const faults = createFaultBoard(events);
   const pool = options.pool ?? createBufferPool();
   try {
-    const index = await openKeyvIndex(directory, faults, folder.afterCrash);
-    // Before anything new is set, which the log's older facts would then replace.
-    const restoredFacts = await restoreFacts(directory, index, faults, events);
-    const log = createFactsLog(factsLogPath(directory));
-    const facts = createFactStore(log, index, faults);
-    const store = await openDiskStore({ ...options, pool, folder, index, faults });
-    const rebuilt = index.needsRebuild ? rebuild(store, index, events, restoredFacts) : Promise.resolve();
+    const index = await openStandingIndex({
+      file: indexFile(directory),
+      faults,
+      open: (board, hooks, anew) =>
+        anew ? beginKeyvIndex(directory, board, hooks) : openKeyvIndex(directory, board, folder.afterCrash, hooks),
+      onReplaced: () => void refill(),
+      ...(options.lookEveryMs !== undefined && { lookEveryMs: options.lookEveryMs }),
+    });
+    const factsFile = factsLogPath(directory);
+    const log = createFactsLog(factsFile, (error) => faults.report('facts', storeFault('keep facts.log', error)));
+    const rebuild = createIndexRebuild({ factsFile, log, index, faults, events });
+    const facts = createFactStore(log, index, faults, (kind, key) => rebuild.noteWrite(kind, key));
+    const opening = openDiskStore({ ...options, pool, folder, index, faults });
+    if (folder.afterCrash) await rebuild.catchUp();
+    let rebuilt: Promise<unknown> = Promise.resolve();
+    function refill(onFacts?: () => void): void {
+      const adopt: AdoptContent = async (onShare) => {
+        const store = await opening;
+        return (await store.rebuild(onShare)) ? store.usage.entries : undefined;
+      };
+      rebuilt = Promise.all([rebuilt, rebuild.fill(adopt, onFacts)]);
+    }
+    const factsThere = index.needsRebuild ? new Promise<void>((resolve) => refill(resolve)) : Promise.resolve();
+    const store = await opening;
+    await Promise.race([factsThere, delay(FACTS_WAIT_MS, undefined, { ref: false })]);
     const scrub = options.scrubRoundMs === undefined ? undefined : beginScrub(store, options.scrubRoundMs);
     let closing: Promise<void> | undefined;
     const close = (): Promise<void> => {
-      closing ??= closeAll(folder, store, index, log, rebuilt, scrub);
+      closing ??= closeAll();
       return closing;
     };
     return {
       store,
       facts,
-      rebuilt,
+      inventory: store.inventory,
+      get rebuilt() {
+        return rebuilt;
+      },
       verify: createVerify(directory, store.check),
       get scrub() {
         return scrub?.progress;
       },
+      get rebuildShare() {
+        return rebuild.share;
+      },
       close,
     };
+
+    async function closeAll(): Promise<void> {
+      await scrub?.close();
+      rebuild.stop();
+      await store.close();
+      await rebuilt;
+      await log.close();
+      await index.close();
+      await folder.release();
+    }
   } catch (error) {
     await folder.release();
     throw storeFault(`open the cache in ${directory}`, error);
@@ -82,48 +124,4 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
     const isBusy = createBusyMeter(pool);
     return startScrub({ directory, check: store.check, roundMs, storedBytes: () => store.usage.bytes, isBusy });
   }
-}
-
-/** Compacts the log, and where the index is new, gives it all facts of the log. Gives their number. */
-async function restoreFacts(directory: string, index: Index, faults: FaultBoard, events: StoreEvents): Promise<number> {
-  const file = factsLogPath(directory);
-  try {
-    await compactFacts(file);
-    if (!index.needsRebuild) return 0;
-    const { facts, badLines } = await replayFacts(file);
-    if (badLines > 0) events.fault(new ProxyError('store', `${badLines} damaged lines of facts.log were left out`));
-    for (let at = 0; at < facts.length; at += REPLAY_STEP) {
-      const step = facts.slice(at, at + REPLAY_STEP);
-      await Promise.all(step.map(({ kind, key, value }) => index.set(kind, key, value)));
-    }
-    return facts.length;
-  } catch (error) {
-    faults.report('facts', storeFault('read facts.log', error));
-    return 0;
-  }
-}
-
-async function rebuild(store: DiskStore, index: Index, events: StoreEvents, facts: number): Promise<void> {
-  const whole = await store.rebuild();
-  if (!whole) return;
-  await index.markRebuilt();
-  // The index of a new folder is missing, too.
-  if (store.usage.entries === 0 && facts === 0) return;
-  events.rebuilt(store.usage.entries, facts);
-}
-
-async function closeAll(
-  folder: DataFolder,
-  store: DiskStore,
-  index: Index,
-  log: FactsLog,
-  rebuilt: Promise<void>,
-  scrub: Scrub | undefined,
-): Promise<void> {
-  await scrub?.close();
-  await store.close();
-  await rebuilt;
-  await log.close();
-  await index.close();
-  await folder.release();
 }

@@ -26,13 +26,11 @@ describe('cache/fact-store', () => {
   const events = { fault: () => {}, quarantined: () => {}, rebuilt: () => {} };
   let lines: string[];
   let broken: boolean;
-  const log: FactsLog = {
+  const log: Pick<FactsLog, 'append'> = {
     async append({ kind, key, value }) {
       if (broken) throw Object.assign(new Error('x'), { code: 'ENOSPC' });
       lines.push(`${kind}:${key}=${JSON.stringify(value)}`);
     },
-    sync: async () => {},
-    close: async () => {},
   };
 
   beforeEach(() => {
@@ -52,6 +50,17 @@ describe('cache/fact-store', () => {
     await facts.delete('tag', 'a');
     assert.equal(await facts.get('tag', 'a'), undefined);
     assert.equal(lines[1], 'tag:a=undefined');
+  });
+
+  it('tells of every write before the index has it', async () => {
+    const rows = new Map<string, unknown>();
+    const told: string[] = [];
+    const facts = createFactStore(log, memoryIndex(rows), createFaultBoard(events), (kind, key) => {
+      told.push(`${kind}:${key} ${rows.size}`);
+    });
+    await facts.set('tag', 'a', 1);
+    await facts.delete('link', 'b');
+    assert.deepEqual(told, ['tag:a 0', 'link:b 1']);
   });
 
   it('finds in the index what memory does not hold', async () => {

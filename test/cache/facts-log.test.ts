@@ -1,47 +1,64 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
-import type { FactsReplay } from '../../src/cache/facts-log.js';
-import { compactFacts, createFactsLog, factsLogPath, replayFacts } from '../../src/cache/facts-log.js';
+import type { FactKind } from '../../src/cache/contract.js';
+import type { FactRecord } from '../../src/cache/facts-lines.js';
+import { createFactsLog, type FactsLog, factsLogPath } from '../../src/cache/facts-log.js';
+import { replayFacts } from '../../src/cache/facts-replay.js';
 import { type CacheFolder, createCacheFolder } from '../support/cache-folder.js';
-
-function pairs(replay: FactsReplay): [string, unknown][] {
-  return replay.facts.map(({ key, value }) => [key, value]);
-}
 
 describe('cache/facts-log', () => {
   let folder: CacheFolder;
   let file: string;
+  let opened: FactsLog[];
+  let faults: unknown[];
 
   beforeEach(async () => {
     folder = await createCacheFolder();
     file = factsLogPath(folder.directory);
+    opened = [];
+    faults = [];
+  });
+  afterEach(async () => {
+    for (const log of opened) await log.close();
+    await folder.dispose();
   });
 
-  afterEach(() => folder.dispose());
+  function open(): FactsLog {
+    const log = createFactsLog(file, (error) => faults.push(error));
+    opened.push(log);
+    return log;
+  }
 
   async function append(...records: [string, unknown][]): Promise<void> {
-    const log = createFactsLog(file);
+    const log = open();
     await Promise.all(records.map(([key, value]) => log.append({ kind: 'link', key, value })));
     await log.sync();
     await log.close();
   }
 
-  it('gives each fact once, as it was last written, without those that were deleted', async () => {
+  async function standing(): Promise<{ readonly pairs: [string, unknown][]; readonly badLines: number }> {
+    const facts: FactRecord[] = [];
+    const { badLines } = await replayFacts(file, { take: (some) => void facts.push(...some) });
+    return { pairs: facts.map(({ key, value }) => [key, value]), badLines };
+  }
+
+  it('keeps facts in the order in which they were appended', async () => {
     await append(['a', 1], ['b', { at: 2 }], ['a', 3], ['c', null], ['b', undefined]);
     await append(['d\n\r\u2028é', 'x\ny']);
-    const replay = await replayFacts(file);
-    assert.deepEqual(pairs(replay), [
-      ['a', 3],
-      ['c', null],
-      ['d\n\r\u2028é', 'x\ny'],
-    ]);
-    assert.equal(replay.badLines, 0);
+    assert.deepEqual(await standing(), {
+      pairs: [
+        ['a', 3],
+        ['c', null],
+        ['d\n\r\u2028é', 'x\ny'],
+      ],
+      badLines: 0,
+    });
   });
 
-  it('is empty where there is no file, and makes none before the first fact', async () => {
-    assert.deepEqual(await replayFacts(file), { facts: [], badLines: 0 });
+  it('makes no file before the first fact', async () => {
     await append();
     await assert.rejects(fs.stat(file), { code: 'ENOENT' });
+    assert.equal(await open().settled(), 0);
   });
 
   it('loses only the torn line, wherever the file was cut, and goes on behind it', async () => {
@@ -51,56 +68,86 @@ describe('cache/facts-log', () => {
     for (let length = firstLine; length < whole.length - 1; length += 1) {
       await fs.writeFile(file, whole.subarray(0, length));
       await append(['c', 3]);
-      const replay = await replayFacts(file);
-      assert.deepEqual(pairs(replay), [
-        ['a', 1],
-        ['c', 3],
-      ]);
-      assert.equal(replay.badLines, length === firstLine ? 0 : 1);
+      assert.deepEqual(await standing(), {
+        pairs: [
+          ['a', 1],
+          ['c', 3],
+        ],
+        badLines: length === firstLine ? 0 : 1,
+      });
     }
   });
 
-  it('leaves out a line with any single bit flipped', async () => {
-    await append(['only', 1]);
-    const whole = await fs.readFile(file);
-    for (let bit = 0; bit < (whole.length - 1) * 8; bit += 1) {
-      const flipped = Buffer.from(whole);
-      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      await fs.writeFile(file, flipped);
-      assert.deepEqual((await replayFacts(file)).facts, [], `bit ${bit}`);
-    }
-  });
-
-  it('leaves out lines that are whole but mean nothing', async () => {
-    const log = createFactsLog(file);
-    await log.append({ kind: 'nonsense' as 'link', key: 'a', value: 1 });
-    await log.close();
-    assert.deepEqual(await replayFacts(file), { facts: [], badLines: 1 });
-  });
-
-  it('is rewritten when it has doubled, and not again before the next doubling', async () => {
-    assert.equal(await compactFacts(file), false);
-    const filler = 'x'.repeat(1_000);
-    await append(...Array.from({ length: 6_000 }, (_, n): [string, unknown] => [`k${n % 10}`, { n, filler }]));
-    const before = await replayFacts(file);
-    assert.equal(await compactFacts(file), true);
-    assert.ok((await fs.stat(file)).size < 20_000);
-    assert.deepEqual(await replayFacts(file), before);
-    assert.equal(await compactFacts(file), false);
-
-    await append(...Array.from({ length: 6_000 }, (_, n): [string, unknown] => [`k${n}`, { n, filler }]));
-    assert.equal(await compactFacts(file), true);
-    assert.equal(await compactFacts(file), false);
-    assert.equal((await replayFacts(file)).facts.length, 6_000);
-  });
-
-  it('rejects while the file cannot be written, and works again when it can', async () => {
+  it('I04: rejects while the file cannot be written, and writes what is owed when it can', async () => {
     await fs.mkdir(file);
-    const log = createFactsLog(file);
+    const log = open();
     await assert.rejects(log.append({ kind: 'tag', key: 'a', value: 1 }), { code: 'EISDIR' });
+    await assert.rejects(log.append({ kind: 'tag', key: 'x', value: undefined }), { code: 'EISDIR' });
     await fs.rmdir(file);
     await log.append({ kind: 'tag', key: 'b', value: 2 });
     await log.close();
-    assert.deepEqual(pairs(await replayFacts(file)), [['b', 2]]);
+    assert.deepEqual((await standing()).pairs, [
+      ['a', 1],
+      ['b', 2],
+    ]);
+    assert.match(await fs.readFile(file, 'utf8'), /"i":"x"\}/);
+  });
+
+  it('I07: begins again where the file was deleted or replaced while it was open', async () => {
+    const log = open();
+    await log.append({ kind: 'tag', key: 'a', value: 1 });
+    await fs.rm(file);
+    await log.append({ kind: 'tag', key: 'b', value: 2 });
+    assert.deepEqual((await standing()).pairs, [['b', 2]]);
+    await fs.rm(file);
+    await fs.writeFile(file, 'torn');
+    await log.append({ kind: 'tag', key: 'c', value: 3 });
+    assert.deepEqual(await standing(), { pairs: [['c', 3]], badLines: 1 });
+  });
+
+  it('knows its size when all lines are in the file', async () => {
+    const log = open();
+    void log.append({ kind: 'tag', key: 'a', value: 1 });
+    assert.equal(await log.settled(), (await fs.stat(file)).size);
+  });
+
+  it('is compacted while it is appended to, when it has doubled, and loses nothing', async () => {
+    const log = open();
+    const filler = 'x'.repeat(1_000);
+    let appended = 0;
+    async function add(kind: FactKind, keys: number, count: number): Promise<void> {
+      const step = Array.from({ length: count }, () => {
+        appended += 1;
+        return log.append({ kind, key: `k${appended % keys}`, value: { appended, filler } });
+      });
+      await Promise.all(step);
+    }
+    for (let round = 0; round < 60; round += 1) await add('link', 10, 200);
+    await log.append({ kind: 'tag', key: 'last', value: 1 });
+    await log.append({ kind: 'tag', key: 'gone', value: undefined });
+    const { size } = await fs.stat(file);
+    assert.ok(size < 60 * 200 * 1_000, `${size} bytes`);
+    await log.close();
+    const { pairs, badLines } = await standing();
+    assert.equal(badLines, 0);
+    assert.equal(pairs.length, 11);
+    const values = pairs.filter(([key]) => key !== 'last').map(([, value]) => (value as { appended: number }).appended);
+    assert.deepEqual(
+      values.toSorted((a, b) => a - b),
+      Array.from({ length: 10 }, (_, n) => appended - 9 + n),
+    );
+    assert.deepEqual(faults, []);
+  });
+
+  it('gives a compaction up that cannot be made, and goes on', async () => {
+    await fs.mkdir(`${file}.new`);
+    await fs.writeFile(`${file}.new/x`, '');
+    const log = open();
+    const filler = 'x'.repeat(10_000);
+    for (let n = 0; n < 450; n += 1) await log.append({ kind: 'tag', key: 'a', value: { n, filler } });
+    await log.close();
+    assert.equal(faults.length, 1);
+    const { pairs } = await standing();
+    assert.equal((pairs[0]?.[1] as { n: number }).n, 449);
   });
 });

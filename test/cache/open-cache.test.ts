@@ -66,6 +66,43 @@ describe('cache/open-cache', () => {
     });
   }
 
+  for (const [what, lose] of losses) {
+    it(`I10: gets over it without a restart where the index is ${what} while it is in use`, async () => {
+      const cache = await folder.open({ lookEveryMs: 20 });
+      await cache.rebuilt;
+      await cache.store.put(digest, bytes, undefined);
+      await cache.facts.set('link', 'a', { at: 1 });
+      await cache.facts.set('link', 'b', { at: 2 });
+      await cache.facts.delete('link', 'b');
+      await lose(path.join(folder.directory, 'index.v1.sqlite'));
+      while (folder.rebuilds.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await cache.facts.set('link', 'c', { at: 3 });
+      assert.deepEqual(await readFrom(cache.store, digest, 0), bytes);
+      assert.deepEqual(cache.store.usage, { bytes: bytes.length, entries: 1 });
+      assert.equal(cache.store.fault, undefined);
+      await cache.close();
+      const again = await folder.open();
+      assert.deepEqual(await again.facts.page('link', { limit: 9 }), [
+        { key: 'a', value: { at: 1 } },
+        { key: 'c', value: { at: 3 } },
+      ]);
+      assert.deepEqual(again.store.usage, { bytes: bytes.length, entries: 1 });
+      assert.equal(folder.rebuilds.length, 1);
+    });
+  }
+
+  for (const [what, lose] of losses) {
+    it(`I10: rebuilds at the next start what is ${what} just before a stop`, async () => {
+      await fill();
+      const cache = await folder.open();
+      await lose(path.join(folder.directory, 'index.v1.sqlite'));
+      await cache.facts.set('link', 'late', 1);
+      await cache.close();
+      await assertFilled();
+      assert.equal(await (await folder.open()).facts.get('link', 'late'), 1);
+    });
+  }
+
   it('tells of a rebuild, but not of one in a folder that holds nothing yet', async () => {
     const cache = await folder.open();
     await cache.rebuilt;
