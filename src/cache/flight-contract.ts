@@ -1,3 +1,4 @@
+import { ProxyError } from '../errors.js';
 import type { BodyReader } from '../http/body.js';
 import type { Digest } from '../oci/digest.js';
 import type { Entry } from './contract.js';
@@ -6,6 +7,8 @@ import type { Entry } from './contract.js';
 export interface FillBody {
   /** Whole length in bytes from the upstream's head, undefined when it gave none. */
   readonly sizeBytes: number | undefined;
+  /** Where in the content the body begins; undefined and 0 stand for the whole. Never further than was asked for. */
+  readonly startBytes?: number;
   /**
    * Pumps the body into `sink` until its clean end. `bytes` are valid only during the call; a returned promise pauses
    * the upstream. Rejects with a ProxyError (upstream-truncated, upstream-timeout and others).
@@ -18,6 +21,26 @@ export interface FillBody {
 /** Opens the upstream's body. A rejection, which may carry the registry's own answer, becomes the flight's as it is. */
 export type FillOpener = (signal: AbortSignal) => Promise<FillBody>;
 
+/**
+ * Asks again for a body that broke off, from `fromBytes` on, with everything that could have expired made anew. The
+ * upstream may give the whole all the same. Rejects with a ProxyError, which is a ResumeFault where there is more to say.
+ */
+export type FillResumer = (signal: AbortSignal, fromBytes: number) => Promise<FillBody>;
+
+/** Why an upstream would not go on with a body. */
+export class ResumeFault extends ProxyError {
+  /** True where the registry refused this client; another one that waits may still be let in. */
+  readonly isRefusal: boolean;
+  /** How long the upstream wants to be left alone, in milliseconds. */
+  readonly retryAfterMs: number;
+
+  constructor(message: string, more: { readonly isRefusal?: boolean; readonly retryAfterMs?: number }) {
+    super('upstream-truncated', message);
+    this.isRefusal = more.isRefusal ?? false;
+    this.retryAfterMs = more.retryAfterMs ?? 0;
+  }
+}
+
 /** Asks for one download. */
 export interface FillRequest {
   /** Registry, repository and digest, put together by the caller. */
@@ -25,6 +48,8 @@ export interface FillRequest {
   readonly digest: Digest;
   readonly mediaType: string | undefined;
   readonly open: FillOpener;
+  /** The same client's way to go on; without one, and without anybody's offer, a body that breaks off is lost. */
+  readonly resume?: FillResumer;
   /** The address of the client that asks, for which flights are counted. */
   readonly client?: string;
   /**
@@ -59,6 +84,11 @@ export interface Flight {
    * with a `store` fault.
    */
   reader(): BodyReader;
+  /**
+   * A follower's way to go on where the upstream breaks off; the newest is tried first. Gives the function that takes
+   * the offer back, for when the client is gone.
+   */
+  offer(resume: FillResumer): () => void;
   /**
    * A place for a range that is passed through because it lies too far ahead, two per flight: gives the function that
    * frees the place, or undefined when both are taken.

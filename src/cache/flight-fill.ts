@@ -1,22 +1,20 @@
-import { createHash, type Hash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { asProxyError, ProxyError } from '../errors.js';
 import type { BodyReader } from '../http/body.js';
-import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.js';
+import type { Digest } from '../oci/digest.js';
 import type { BufferPool } from './buffer-pool.js';
-import type { Spool } from './contract.js';
-import type { FillBody, FillOpener, FillRequest, Flight, FlightOutcome } from './flight-contract.js';
+import { deferred } from './deferred.js';
+import type { FillRequest, FillResumer, Flight, FlightOutcome } from './flight-contract.js';
+import { type DownloadContext, FlightDownload } from './flight-download.js';
 import { BYPASS_PLACES, type FlightLimits, HOLD_BACK_BYTES } from './flight-limits.js';
 import { FlightPace, slowestPosition } from './flight-pace.js';
 import { FlightReader } from './flight-reader.js';
-import { FlightSpool } from './flight-spool.js';
+import type { FlightSpool } from './flight-spool.js';
 import { WaitingReaders } from './flight-waiting.js';
-import { type Chunk, type ChunkMemory, FlightWindow } from './flight-window.js';
+import type { FlightWindow } from './flight-window.js';
 
 /** What a fill needs of the table it stands in. */
-export interface FillContext {
-  readonly createSpool: (expectedBytes: number | undefined) => Promise<Spool>;
-  readonly memory: ChunkMemory;
+export interface FillContext extends DownloadContext {
   readonly buffers: BufferPool;
   readonly limits: FlightLimits;
   /** How many written bytes this flight may keep in memory now. */
@@ -40,21 +38,16 @@ export class Fill implements Flight {
   readonly digest: Digest;
   readonly head: Promise<{ readonly sizeBytes: number | undefined }>;
   readonly done: Promise<FlightOutcome>;
-  readonly window: FlightWindow;
-  readonly spool: FlightSpool;
   readonly buffers: BufferPool;
   readonly readers = new Set<FlightReader>();
   readonly waiting = new WaitingReaders();
   readonly #context: FillContext;
   readonly #pace: FlightPace;
-  readonly #hash: Hash;
-  readonly #aborted = new AbortController();
+  readonly #download: FlightDownload;
   readonly #failure = deferred<never>();
   readonly #head = deferred<{ readonly sizeBytes: number | undefined }>();
   #state: 'receiving' | 'verified' | 'over' | 'failed' = 'receiving';
   #error: unknown;
-  #body: FillBody | undefined;
-  #sizeBytes: number | undefined;
   #expected = 0;
   #linger: NodeJS.Timeout | undefined;
   #gone: Promise<void> | undefined;
@@ -65,16 +58,22 @@ export class Fill implements Flight {
     this.digest = request.digest;
     this.#context = context;
     this.buffers = context.buffers;
-    this.window = new FlightWindow(context.memory);
-    this.spool = new FlightSpool({ onWritten: () => this.#onWritten(), onFault: (error) => this.#onDiskFault(error) });
+    this.#download = this.#createDownload(request);
     this.#pace = new FlightPace(this, context.limits);
-    this.#hash = createHash(digestAlgorithm(request.digest));
     this.head = this.#head.promise;
     this.done = this.#run(request);
   }
 
+  get window(): FlightWindow {
+    return this.#download.window;
+  }
+
+  get spool(): FlightSpool {
+    return this.#download.spool;
+  }
+
   get sizeBytes(): number | undefined {
-    return this.#sizeBytes;
+    return this.#download.sizeBytes;
   }
 
   get receivedBytes(): number {
@@ -88,8 +87,9 @@ export class Fill implements Flight {
   get readableBytes(): number {
     const received = this.window.receivedBytes;
     if (this.verified) return received;
-    if (this.#sizeBytes === undefined) return Math.max(0, received - HOLD_BACK_BYTES);
-    return Math.min(received, Math.max(0, this.#sizeBytes - HOLD_BACK_BYTES));
+    const { sizeBytes } = this;
+    if (sizeBytes === undefined) return Math.max(0, received - HOLD_BACK_BYTES);
+    return Math.min(received, Math.max(0, sizeBytes - HOLD_BACK_BYTES));
   }
 
   get isStoring(): boolean {
@@ -109,6 +109,10 @@ export class Fill implements Flight {
     else this.readers.add(reader);
     this.#reviewInterest();
     return reader;
+  }
+
+  offer(resume: FillResumer): () => void {
+    return this.#download.offer(resume);
   }
 
   takeBypass(): (() => void) | undefined {
@@ -133,6 +137,10 @@ export class Fill implements Flight {
     if (!this.spool.detached) return;
     this.#trim();
     this.#pace.review();
+  }
+
+  onGive(): void {
+    this.#download.noteGiven();
   }
 
   onWait(reader: FlightReader): void {
@@ -164,8 +172,9 @@ export class Fill implements Flight {
 
   async #run(request: FillRequest): Promise<FlightOutcome> {
     try {
-      await Promise.race([this.#receiveFrom(request.open), this.#failure.promise]);
-      this.#verify();
+      await Promise.race([this.#download.run(), this.#failure.promise]);
+      this.#state = 'verified';
+      this.waiting.wake();
     } catch (error) {
       this.#fail(error);
       return { kind: 'failed', error: this.#error };
@@ -183,53 +192,25 @@ export class Fill implements Flight {
     return entry === undefined ? { kind: 'verified' } : { kind: 'stored', entry };
   }
 
-  async #receiveFrom(open: FillOpener): Promise<void> {
-    const body = await open(this.#aborted.signal);
-    if (this.#state === 'failed') {
-      body.abort();
-      return;
-    }
-    this.#body = body;
-    this.#sizeBytes = body.sizeBytes;
-    const opened = this.spool.start(this.#context.createSpool(body.sizeBytes));
-    // So that a client's head can say whether the body will be stored; a disk that hangs holds nobody up.
+  #createDownload(request: FillRequest): FlightDownload {
+    return new FlightDownload(request, this.#context, {
+      onHead: (opened) => this.#onHead(opened),
+      onReceived: () => {
+        this.waiting.onReceived(this.receivedBytes);
+        return this.#pace.gate();
+      },
+      onBroken: (error) => this.#fail(error),
+      onWritten: () => this.#onWritten(),
+      onFault: (error) => this.#onDiskFault(error),
+    });
+  }
+
+  /** A client's head says whether the body will be stored; a disk that hangs holds nobody up. */
+  #onHead(opened: Promise<void>): void {
     void Promise.race([opened, delay(SPOOL_WAIT_MS, undefined, { ref: false })]).then(() => {
-      this.#head.resolve({ sizeBytes: body.sizeBytes });
+      this.#head.resolve({ sizeBytes: this.sizeBytes });
       return undefined;
     });
-    await body.pump((bytes) => this.#receive(bytes));
-  }
-
-  #receive(bytes: Uint8Array): void | Promise<void> {
-    if (this.#state !== 'receiving') return undefined;
-    const size = this.#sizeBytes;
-    if (size !== undefined && this.receivedBytes + bytes.length > size) {
-      this.#fail(new ProxyError('upstream-protocol', `the upstream sent more than the ${size} bytes it announced`));
-      return undefined;
-    }
-    this.window.push(bytes, size, (chunk) => this.#take(chunk));
-    this.waiting.onReceived(this.receivedBytes);
-    return this.#pace.gate();
-  }
-
-  #take(chunk: Chunk): void {
-    this.#hash.update(chunk.bytes);
-    this.spool.append(chunk);
-  }
-
-  #verify(): void {
-    const { receivedBytes } = this;
-    const rest = this.window.partial;
-    if (rest !== undefined) this.#take(rest);
-    if (this.#sizeBytes !== undefined && receivedBytes !== this.#sizeBytes) {
-      throw new ProxyError('upstream-truncated', `${receivedBytes} of ${this.#sizeBytes} bytes came from the upstream`);
-    }
-    if (this.#hash.digest('hex') !== digestHex(this.digest)) {
-      throw new ProxyError('digest-mismatch', `the upstream's bytes are not those of ${this.digest}`);
-    }
-    this.#state = 'verified';
-    this.#sizeBytes = receivedBytes;
-    this.waiting.wake();
   }
 
   #fail(error: unknown): void {
@@ -240,8 +221,7 @@ export class Fill implements Flight {
     this.#head.reject(error);
     this.#context.onLeave(this);
     for (const reader of this.readers) reader.end(error);
-    this.#aborted.abort(error);
-    this.#body?.abort();
+    this.#download.abort(error);
     void this.#free();
   }
 
@@ -274,7 +254,7 @@ export class Fill implements Flight {
   /** Ends what nobody is interested in: a flight that is over, or one that cannot be stored. */
   #reviewInterest(): void {
     clearTimeout(this.#linger);
-    const detached = this.#state === 'receiving' && this.#body !== undefined && this.spool.detached;
+    const detached = this.#state === 'receiving' && this.#download.hasHead && this.spool.detached;
     if (this.readers.size > 0 || !(detached || this.#state === 'over')) return;
     if (this.#expected === 0) {
       this.#abandon();
@@ -298,20 +278,7 @@ export class Fill implements Flight {
     clearTimeout(this.#linger);
     this.#pace.stop();
     this.waiting.clear();
-    this.window.clear();
-    await this.spool.close();
+    await this.#download.close();
     this.#context.onGone(this);
   }
-}
-
-function deferred<T>() {
-  let resolve!: (value: T) => void;
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  // Whoever awaits it sees the rejection; nobody has to.
-  promise.catch(() => {});
-  return { promise, resolve, reject };
 }

@@ -9,8 +9,20 @@ export const HOLD_BACK_BYTES = 16 * 1024;
 /** How many ranges far ahead of one flight may be passed through beside it. */
 export const BYPASS_PLACES = 2;
 
+/** How often and how long a flight tries to go on when its upstream breaks off in the middle. */
+export interface ResumeLimits {
+  /** Tries in a row that bring less than `resumeProgressBytes` between them. */
+  readonly resumeAttempts: number;
+  /** This much more of the body, and the count begins anew. */
+  readonly resumeProgressBytes: number;
+  /** The wait before the second try; it doubles with each further one. The first comes at once. */
+  readonly resumeDelayMs: number;
+  /** No further try begins when this long has passed without progress. The most that a Retry-After can ask for, too. */
+  readonly resumeGiveUpMs: number;
+}
+
 /** Bounds of what flights may hold in memory and how long they wait. */
-export interface FlightLimits {
+export interface FlightLimits extends ResumeLimits {
   /** What is gathered, hashed and written at once. */
   readonly chunkBytes: number;
   /** Written bytes that one flight keeps in memory for followers that are close. */
@@ -41,4 +53,8 @@ export const FLIGHT_LIMITS: FlightLimits = {
   detachedBytes: 8 * MIB,
   stallMs: 30_000,
   lingerMs: 5_000,
+  resumeAttempts: 5,
+  resumeProgressBytes: MIB / 4,
+  resumeDelayMs: 300,
+  resumeGiveUpMs: 60_000,
 };

@@ -16,6 +16,8 @@ export interface FlightSource {
   readonly buffers: BufferPool;
   /** The reader has come to a new place. */
   onMove(): void;
+  /** Bytes are leaving. */
+  onGive(): void;
   /** The reader has caught up, and is to be woken when there is more. */
   onWait(reader: FlightReader): void;
   onDiskFault(error: ProxyError): void;
@@ -124,7 +126,10 @@ export class FlightReader implements BodyReader {
   #answer(piece: Piece | undefined): void {
     const read = this.#pending;
     this.#pending = undefined;
-    if (read !== undefined && piece !== undefined) this.#moveTo(read.offset + piece.bytes.length);
+    if (read !== undefined && piece !== undefined) {
+      this.#source.onGive();
+      this.#moveTo(read.offset + piece.bytes.length);
+    }
     read?.resolve(piece);
   }
 

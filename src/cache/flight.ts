@@ -6,7 +6,15 @@ import { Fill, type FillContext } from './flight-fill.js';
 import { FLIGHT_LIMITS, type FlightLimits } from './flight-limits.js';
 import { createChunkMemory } from './flight-window.js';
 
-export type { FillBody, FillOpener, FillRequest, Flight, FlightOutcome } from './flight-contract.js';
+export {
+  type FillBody,
+  type FillOpener,
+  type FillRequest,
+  type FillResumer,
+  type Flight,
+  type FlightOutcome,
+  ResumeFault,
+} from './flight-contract.js';
 
 /** The table of running downloads: one for each key, however many ask. */
 export interface Flights {

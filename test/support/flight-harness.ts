@@ -19,6 +19,10 @@ export const SMALL_LIMITS: FlightLimits = {
   lagMs: 0,
   stallMs: 40,
   lingerMs: 40,
+  resumeAttempts: 4,
+  resumeProgressBytes: 64 * KIB,
+  resumeDelayMs: 1,
+  resumeGiveUpMs: 20_000,
 };
 
 export interface FlightHarness {

@@ -1,0 +1,153 @@
+import { ProxyError } from '../errors.js';
+import type { Digest } from '../oci/digest.js';
+import type { Spool } from './contract.js';
+import type { FillBody, FillRequest, FillResumer } from './flight-contract.js';
+import { FlightIntake } from './flight-intake.js';
+import type { ResumeLimits } from './flight-limits.js';
+import { type Download, receiveWhole } from './flight-resume.js';
+import { FlightResumers } from './flight-resumers.js';
+import type { FlightSpool, FlightSpoolEvents } from './flight-spool.js';
+import type { ChunkMemory, FlightWindow } from './flight-window.js';
+
+/** What a download needs of the table that it belongs to. */
+export interface DownloadContext {
+  readonly createSpool: (expectedBytes: number | undefined) => Promise<Spool>;
+  readonly memory: ChunkMemory;
+  readonly limits: ResumeLimits;
+}
+
+/** What a flight hears of its download. */
+export interface DownloadEvents extends FlightSpoolEvents {
+  /** The upstream's head is here; `opened` resolves when it is known whether there is a disk for the body. */
+  onHead(opened: Promise<void>): void;
+  /** More has come. A promise holds the upstream back. */
+  onReceived(): void | Promise<void>;
+  /** The upstream does what no further try can mend; the flight is to end with this. */
+  onBroken(error: ProxyError): void;
+}
+
+/** The bytes of a flight on their way in: from one connection after the other, until they are all here and right. */
+export class FlightDownload implements Download {
+  readonly digest: Digest;
+  readonly signal: AbortSignal;
+  readonly #request: FillRequest;
+  readonly #context: DownloadContext;
+  readonly #events: DownloadEvents;
+  readonly #resumers: FlightResumers;
+  readonly #aborted = new AbortController();
+  #intake: FlightIntake;
+  #replaced: Promise<void> | undefined;
+  #body: FillBody | undefined;
+  #sizeBytes: number | undefined;
+  #hasGiven = false;
+
+  constructor(request: FillRequest, context: DownloadContext, events: DownloadEvents) {
+    this.digest = request.digest;
+    this.signal = this.#aborted.signal;
+    this.#request = request;
+    this.#context = context;
+    this.#events = events;
+    this.#resumers = new FlightResumers(request.resume);
+    this.#intake = new FlightIntake(request.digest, context.memory, events);
+  }
+
+  get window(): FlightWindow {
+    return this.#intake.window;
+  }
+
+  get spool(): FlightSpool {
+    return this.#intake.spool;
+  }
+
+  get sizeBytes(): number | undefined {
+    return this.#sizeBytes;
+  }
+
+  get receivedBytes(): number {
+    return this.window.receivedBytes;
+  }
+
+  /** Whether the upstream has answered. */
+  get hasHead(): boolean {
+    return this.#body !== undefined;
+  }
+
+  get canResume(): boolean {
+    return this.#resumers.some;
+  }
+
+  offer(resume: FillResumer): () => void {
+    return this.#resumers.offer(resume);
+  }
+
+  /** A client has had bytes: from now on nothing can begin anew unseen. */
+  noteGiven(): void {
+    this.#hasGiven = true;
+  }
+
+  /** Brings all bytes in. Rejects with what the opener rejected with, or with the fault that could not be helped. */
+  async run(): Promise<void> {
+    const body = await this.#request.open(this.signal);
+    if (this.signal.aborted) {
+      body.abort();
+      return;
+    }
+    this.accept(body);
+    this.#events.onHead(this.#openSpool());
+    await receiveWhole(body, this, this.#context.limits);
+    if (!this.matches()) await this.#secondTry();
+    this.#intake.finish();
+    this.#sizeBytes = this.receivedBytes;
+  }
+
+  accept(body: FillBody): void {
+    this.#body = body;
+    this.#sizeBytes ??= body.sizeBytes;
+  }
+
+  receive(bytes: Uint8Array): void | Promise<void> {
+    if (this.signal.aborted) return undefined;
+    const size = this.#sizeBytes;
+    if (size !== undefined && this.receivedBytes + bytes.length > size) {
+      const message = `the upstream sent more than the ${size} bytes it announced`;
+      this.#events.onBroken(new ProxyError('upstream-protocol', message));
+      return undefined;
+    }
+    this.#intake.take(bytes, size);
+    return this.#events.onReceived();
+  }
+
+  matches(): boolean {
+    return this.#intake.matches();
+  }
+
+  reopen(fromBytes: number): Promise<FillBody> {
+    return this.#resumers.open(this.signal, fromBytes);
+  }
+
+  /** Hangs up. */
+  abort(error: unknown): void {
+    this.#aborted.abort(error);
+    this.#body?.abort();
+  }
+
+  /** Lets go of memory and files. Never rejects. */
+  async close(): Promise<void> {
+    await Promise.all([this.#intake.close(), this.#replaced]);
+  }
+
+  /** Other bytes came than were asked for. Where nobody has seen any of them, nobody can tell that there is another download. */
+  async #secondTry(): Promise<void> {
+    const mismatch = new ProxyError('digest-mismatch', `the upstream's bytes are not those of ${this.digest}`);
+    if (this.#hasGiven || !this.canResume) throw mismatch;
+    this.#replaced = this.#intake.close();
+    this.#intake = new FlightIntake(this.digest, this.#context.memory, this.#events);
+    void this.#openSpool();
+    await receiveWhole(await this.reopen(0), this, this.#context.limits);
+    if (!this.matches()) throw mismatch;
+  }
+
+  #openSpool(): Promise<void> {
+    return this.spool.start(this.#context.createSpool(this.#sizeBytes));
+  }
+}

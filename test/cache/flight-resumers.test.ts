@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { type FillBody, type FillResumer, ResumeFault } from '../../src/cache/flight-contract.js';
+import { FlightResumers } from '../../src/cache/flight-resumers.js';
+import { ProxyError } from '../../src/errors.js';
+
+const BODY: FillBody = { sizeBytes: 1, pump: async () => {}, abort: () => {} };
+
+describe('cache/flight-resumers', () => {
+  const { signal } = new AbortController();
+  let asked: string[];
+
+  beforeEach(() => {
+    asked = [];
+  });
+
+  function way(name: string, fault?: unknown): FillResumer {
+    return async (_signal, fromBytes) => {
+      asked.push(`${name} ${fromBytes}`);
+      if (fault !== undefined) throw fault;
+      return BODY;
+    };
+  }
+
+  const refusal = (): ResumeFault => new ResumeFault('no', { isRefusal: true });
+
+  it('asks as the newest client that waits, and as the first when nobody does', async () => {
+    const resumers = new FlightResumers(way('leader'));
+    await resumers.open(signal, 1);
+    resumers.offer(way('old'));
+    const withdraw = resumers.offer(way('new'));
+    await resumers.open(signal, 2);
+    withdraw();
+    await resumers.open(signal, 3);
+    assert.deepEqual(asked, ['leader 1', 'new 2', 'old 3']);
+  });
+
+  it('goes from one who is refused to the next, and never back', async () => {
+    const resumers = new FlightResumers(way('leader'));
+    resumers.offer(way('b'));
+    resumers.offer(way('c', refusal()));
+    assert.equal(await resumers.open(signal, 5), BODY);
+    await resumers.open(signal, 6);
+    assert.deepEqual(asked, ['c 5', 'b 5', 'b 6']);
+  });
+
+  it('rejects with the refusal when everybody was refused', async () => {
+    const resumers = new FlightResumers(way('leader', refusal()));
+    resumers.offer(way('b', refusal()));
+    await assert.rejects(resumers.open(signal, 5), { message: 'no' });
+    await assert.rejects(resumers.open(signal, 5), { code: 'upstream-truncated' });
+    assert.deepEqual(asked, ['b 5', 'leader 5']);
+  });
+
+  it('asks nobody else after a fault that is no refusal', async () => {
+    const fault = new ProxyError('upstream-connect', 'x');
+    const resumers = new FlightResumers(way('leader'));
+    resumers.offer(way('b', fault));
+    await assert.rejects(resumers.open(signal, 5), fault);
+    assert.deepEqual(asked, ['b 5']);
+  });
+
+  it('knows whether there is any way', () => {
+    const resumers = new FlightResumers(undefined);
+    assert.equal(resumers.some, false);
+    const withdraw = resumers.offer(way('b'));
+    assert.equal(resumers.some, true);
+    withdraw();
+    assert.equal(resumers.some, false);
+    assert.equal(new FlightResumers(way('leader')).some, true);
+  });
+});
