@@ -132,17 +132,20 @@ export function createFactsLog(file: string, onFault: (error: unknown) => void =
   function compactWhenOvergrown(log: OpenLog): void {
     if (compacting !== undefined || closed || log.sizeBytes < compactAboveBytes) return;
     if (!isOvergrown(log.sizeBytes, log.compactedBytes)) return;
+    // One that fails is tried again when the log has doubled once more.
     compactAboveBytes = 2 * log.sizeBytes;
-    compacting = compact(log)
-      .then(
-        () => (compactAboveBytes = 0),
-        (error: unknown) => {
-          if (!closed) onFault(error);
-        },
-      )
-      .then(() => {
-        compacting = undefined;
-      });
+    compacting = compactOnce(log);
+  }
+
+  async function compactOnce(log: OpenLog): Promise<void> {
+    try {
+      await compact(log);
+      compactAboveBytes = 0;
+    } catch (error) {
+      if (!closed) onFault(error);
+    } finally {
+      compacting = undefined;
+    }
   }
 
   async function compact(log: OpenLog): Promise<void> {

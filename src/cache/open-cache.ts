@@ -63,7 +63,7 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
       faults,
       open: (board, hooks, anew) =>
         anew ? beginKeyvIndex(directory, board, hooks) : openKeyvIndex(directory, board, folder.afterCrash, hooks),
-      onReplaced: () => void refill(),
+      onReplaced: () => refill(),
       ...(options.lookEveryMs !== undefined && { lookEveryMs: options.lookEveryMs }),
     });
     const factsFile = factsLogPath(directory);

@@ -119,12 +119,12 @@ export async function openStandingIndex(options: StandingIndexOptions): Promise<
     owed.clear();
     // Any row will do, to see whether it works again.
     if (writes.length === 0) await inner?.get('host', '');
-    await Promise.all(
-      writes.map(([name, value]) => {
-        const { kind, key } = splitName(name);
-        return value === undefined ? inner?.delete(kind, key) : inner?.set(kind, key, value);
-      }),
-    );
+    await Promise.all(writes.map(([name, value]) => pay(name, value)));
+  }
+
+  async function pay(name: string, value: unknown): Promise<void> {
+    const { kind, key } = splitName(name);
+    await (value === undefined ? inner?.delete(kind, key) : inner?.set(kind, key, value));
   }
 
   async function learnIno(): Promise<void> {
