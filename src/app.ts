@@ -102,7 +102,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
   const registries = config.registries ?? [];
   const trust = await loadTrust({
     extraFiles: config.upstreamCa,
-    ownKeys: () => keysOf(authority),
+    ownKeys: ownKeysOf(authority),
     registries,
     onInsecure: (host, port) => logger.warn({ host, port }, 'The certificate of this host is not checked'),
   });
@@ -213,6 +213,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
   });
   own.push({ address: proxy.host, port: proxy.port });
   closers.push(() => listener.close({ drainMs: config.drainMs }));
+  setImmediate(() => trust.prepare?.());
 
   metrics.watch('fillsInFlight', () => flights.size);
   metrics.watch('storeBytes', () => cache.store.usage.bytes);
@@ -277,10 +278,21 @@ function pipelineContext({ config, cache, ...parts }: PipelineParts): PipelineCo
   return { ...parts, access, credentials, store, facts, heads, manifestFetches, storedManifests, publicProofs };
 }
 
-/** The public keys that upstream certificates must not be signed with: those of our own authority. */
-function keysOf({ authorities: { current, next } }: WatchedAuthority): Buffer[] {
-  const certificates = [...current.certificatesDer, ...(next?.authority.certificatesDer ?? [])];
-  return certificates.map((der) => new X509Certificate(der).publicKey.export({ type: 'spki', format: 'der' }));
+/**
+ * The public keys that upstream certificates must not be signed with: those of our own authority, as it is when asked.
+ * They are asked for at every certificate of every upstream and of the operating system.
+ */
+function ownKeysOf(authority: WatchedAuthority): () => readonly Buffer[] {
+  let known: { readonly of: WatchedAuthority['authorities']; readonly keys: readonly Buffer[] } | undefined;
+  return () => {
+    const { authorities } = authority;
+    if (known?.of === authorities) return known.keys;
+    const { current, next } = authorities;
+    const certificates = [...current.certificatesDer, ...(next?.authority.certificatesDer ?? [])];
+    const keys = certificates.map((der) => new X509Certificate(der).publicKey.export({ type: 'spki', format: 'der' }));
+    known = { of: authorities, keys };
+    return keys;
+  };
 }
 
 function openPasswords(config: Config, logger: Logger): Promise<ProxyAuth | undefined> {

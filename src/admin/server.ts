@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
 import { listenProblem } from '../config/listen-problem.js';
 import type { ListenAddress } from '../config/units.js';
 import type { HostPatterns } from '../net/host-pattern.js';
@@ -57,6 +57,8 @@ const OPEN = { config: { open: true } } as const;
  * @throws ConfigError where the address cannot be listened on
  */
 export async function createAdminServer(options: AdminOptions): Promise<AdminServer> {
+  // Loaded here, because a proxy without an admin port starts sooner without it.
+  const { fastify } = await import('fastify');
   const server = fastify({
     logger: false,
     bodyLimit: BODY_LIMIT_BYTES,

@@ -16,10 +16,8 @@ export function createBoundedMap<K extends string, V extends object>(
   max: number,
   sizeOf?: (value: V) => number,
 ): BoundedMap<K, V> {
-  const cache =
-    sizeOf === undefined
-      ? new LRUCache<K, V>({ max })
-      : new LRUCache<K, V>({ maxSize: max, sizeCalculation: (value) => sizeOf(value) });
+  // By size even where keys are counted: told a number of keys, the library takes memory for all of them at once.
+  const cache = new LRUCache<K, V>({ maxSize: max, sizeCalculation: sizeOf ?? one });
   return {
     get: (key) => cache.get(key),
     set: (key, value) => {
@@ -32,4 +30,8 @@ export function createBoundedMap<K extends string, V extends object>(
       return cache.size;
     },
   };
+}
+
+function one(): number {
+  return 1;
 }

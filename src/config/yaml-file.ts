@@ -1,5 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
-import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type YAMLMap } from 'yaml';
+import { createRequire } from 'node:module';
+import type * as Yaml from 'yaml';
+import type { Node, Pair, YAMLMap } from 'yaml';
 import type { OptionText } from './schema.js';
 
 export interface FileEntry {
@@ -26,6 +28,13 @@ export interface ConfigFile {
 
 const MAX_FILE_BYTES = 1024 * 1024;
 
+const load = createRequire(import.meta.url);
+
+/** The library, loaded when there is a file to read: most starts have none. */
+function yaml(): typeof Yaml {
+  return load('yaml') as typeof Yaml;
+}
+
 /**
  * Reads a YAML file of option keys, each with a scalar or a sequence of scalars. Values are kept as they are written:
  * what a number, a size or a duration is, the option decides.
@@ -34,6 +43,7 @@ const MAX_FILE_BYTES = 1024 * 1024;
 export function readConfigFile(file: string, groupKey?: string): ConfigFile {
   const read = readText(file);
   if ('problem' in read) return nothingBut([read.problem]);
+  const { LineCounter, parseDocument, isMap, isScalar } = yaml();
   const lines = new LineCounter();
   const document = parseDocument(read.text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
   const lineOf = (node: unknown): number => lines.linePos((node as Node | null)?.range?.[0] ?? 0).line;
@@ -78,7 +88,7 @@ function nothingBut(problems: readonly string[]): ConfigFile {
 }
 
 function keyOf({ key }: Pair<Node, Node | null>): string {
-  return isScalar(key) ? String(key.value) : '';
+  return yaml().isScalar(key) ? String(key.value) : '';
 }
 
 function readText(file: string): { text: string } | { problem: string } {
@@ -93,13 +103,13 @@ function readText(file: string): { text: string } | { problem: string } {
 }
 
 function readValue(node: Node | null): OptionText | undefined {
-  if (!isSeq(node)) return readScalar(node);
+  if (!yaml().isSeq(node)) return readScalar(node);
   const values = (node.items as (Node | null)[]).map(readScalar);
   return values.every((value) => value !== undefined) ? values : undefined;
 }
 
 /** The text of a scalar: as it stands in the file for numbers and words, unquoted for strings. */
 function readScalar(node: Node | null): string | undefined {
-  if (!isScalar(node) || node.value === null) return undefined;
+  if (!yaml().isScalar(node) || node.value === null) return undefined;
   return typeof node.value === 'string' ? node.value : node.source;
 }

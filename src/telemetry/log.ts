@@ -1,6 +1,7 @@
+import { createRequire } from 'node:module';
 import type { Writable } from 'node:stream';
 import { type DestinationStream, pino } from 'pino';
-import { build as buildPretty } from 'pino-pretty';
+import type * as Pretty from 'pino-pretty';
 import { escapeControls, type LogFields, pickLogFields, truncate } from './log-fields.js';
 
 export type { LogFields } from './log-fields.js';
@@ -77,7 +78,9 @@ function jsonStream(destination: Writable | undefined): DestinationStream {
 function prettyStream(destination: Writable | undefined): DestinationStream {
   const target = destination ?? process.stdout;
   const colour = destination === undefined && process.stdout.isTTY;
-  return buildPretty({
+  // Loaded here, because a log that programs read does without it.
+  const { build } = createRequire(import.meta.url)('pino-pretty') as typeof Pretty;
+  return build({
     sync: true,
     colorize: colour,
     destination: target,

@@ -18,12 +18,21 @@ export interface OwnAuthority {
  *   the proxy runs
  */
 export function createOwnAuthority(keys: () => readonly Buffer[]): OwnAuthority {
+  const read = new WeakMap<Buffer, KeyObject>();
+
+  function ownKeys(): readonly KeyObject[] {
+    return keys().map((spki) => {
+      const key = read.get(spki) ?? createPublicKey({ key: spki, type: 'spki', format: 'der' });
+      read.set(spki, key);
+      return key;
+    });
+  }
   function isOwnKey(certificate: X509Certificate): boolean {
-    const key = keyOf(certificate)?.export({ type: 'spki', format: 'der' });
-    return key !== undefined && keys().some((own) => own.equals(key));
+    const key = keyOf(certificate);
+    return key !== undefined && ownKeys().some((own) => own.equals(key));
   }
   function isSignedByUs(certificate: X509Certificate): boolean {
-    return keys().some((own) => isSignedWith(certificate, own));
+    return ownKeys().some((own) => isSignedWith(certificate, own));
   }
   return {
     hasOwnKey(certificate) {
@@ -48,9 +57,9 @@ function chainOf(leaf: DetailedPeerCertificate): readonly X509Certificate[] {
   return chain;
 }
 
-function isSignedWith(certificate: X509Certificate, spki: Buffer): boolean {
+function isSignedWith(certificate: X509Certificate, own: KeyObject): boolean {
   try {
-    return certificate.verify(createPublicKey({ key: spki, type: 'spki', format: 'der' }));
+    return certificate.verify(own);
   } catch {
     // A signature of another kind than our key can make.
     return false;

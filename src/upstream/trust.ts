@@ -34,6 +34,8 @@ export interface Trust {
   /** How many roots count for every host. */
   readonly roots: number;
   readonly ownAuthority: OwnAuthority;
+  /** Reads the roots, which the first connection would have to wait for. */
+  prepare?(): void;
   /** Asked at every connection, so that what is configured for one registry reaches no other (threats C12). */
   forHost(host: string, port: number): HostTrust;
 }
@@ -71,19 +73,20 @@ export async function loadTrust(options: TrustOptions): Promise<Trust> {
   const files = await Promise.allSettled((options.registries ?? []).map(readFiles));
   throwProblems([...extra, ...files]);
 
-  const roots = withoutOwn([...system, ...valuesOf(extra).flat()]);
-  const everywhere: HostTrust = { context: upstreamContext(roots), insecure: false };
+  // Reading 140 roots takes 40 ms, which no start has to wait for.
+  const roots = once(() => withoutOwn([...system, ...valuesOf(extra).flat()]));
+  const everywhere = once((): HostTrust => ({ context: upstreamContext(roots()), insecure: false }));
   const find = settingsFinder(
     valuesOf(files).map((one) => ({
       pattern: one.pattern,
       insecure: one.insecure,
-      context: upstreamContext([...roots, ...withoutOwn(one.roots)], one.clientCertificate),
+      context: upstreamContext([...roots(), ...withoutOwn(one.roots)], one.clientCertificate),
     })),
   );
   const announced = new Set<string>();
 
   function forHost(host: string, port: number): HostTrust {
-    const found = find(host, port) ?? everywhere;
+    const found = find(host, port) ?? everywhere();
     const place = `${host} ${port}`;
     if (found.insecure && !announced.has(place) && announced.size < MAX_ANNOUNCED) {
       announced.add(place);
@@ -92,7 +95,23 @@ export async function loadTrust(options: TrustOptions): Promise<Trust> {
     return found;
   }
 
-  return { roots: roots.length, ownAuthority, forHost };
+  return {
+    get roots() {
+      return roots().length;
+    },
+    prepare: () => void everywhere(),
+    ownAuthority,
+    forHost,
+  };
+}
+
+/** The value, made when it is first asked for. */
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 interface RegistryFiles extends RegistrySettings {

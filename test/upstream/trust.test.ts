@@ -65,6 +65,21 @@ describe('upstream/trust', () => {
     assert.equal(await accepts(system, { ownKeys }), true);
   });
 
+  it('asks for our own keys when roots are needed, and not before', async () => {
+    let asked = 0;
+    const ownKeys = (): Buffer[] => {
+      asked += 1;
+      return [keyOf(own.certificatePem)];
+    };
+    const trust = await loadTrust({ extraFiles: [], ownKeys, systemBundles: [bundle] });
+    assert.equal(asked, 0);
+    trust.prepare?.();
+    const prepared = asked;
+    assert.ok(prepared > 0);
+    assert.equal(trust.forHost('a.test', 443), trust.forHost('b.test', 443));
+    assert.equal(asked, prepared);
+  });
+
   it('takes the first bundle that holds something', async () => {
     const systemBundles = [join(folder.path, 'none'), bundle];
     assert.equal((await loadTrust({ extraFiles: [], ownKeys: () => [], systemBundles })).roots, 2);
