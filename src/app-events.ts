@@ -34,6 +34,11 @@ export function proxyEvents(logger: Logger, metrics: Metrics): ProxyEvents {
   return {
     onTunnelClose: (host, port, { sent, received }, { client, user }) =>
       logger.info({ client, user, host, port, verdict: 'tunnel', bytes: sent + received }, 'Tunnel closed'),
+    onUpgradeEnd: (host, port, status, { sent, received }, { client, user }) =>
+      logger.info(
+        { client, user, host, port, verdict: 'upgrade', status, bytes: sent + received },
+        status === 101 ? 'Upgraded connection closed' : 'Upgrade refused by its server',
+      ),
     onRefused(code, message, client) {
       metrics.fault(code);
       logger.warn({ code, client, error: message }, 'Refused at the door');

@@ -18,6 +18,18 @@ describe('app-events', () => {
     metrics = { fault: (code: string) => void faults.push(code) } as unknown as Metrics;
   });
 
+  it('D06: writes a line for each upgrade, joined or refused', () => {
+    const events = proxyEvents(logger, metrics);
+    for (const status of [101, 403]) {
+      events.onUpgradeEnd?.('registry.test', 443, status, { sent: 3, received: 4 }, { client: '::1', user: 'bob' });
+    }
+    const common = { client: '::1', user: 'bob', host: 'registry.test', port: 443, verdict: 'upgrade', bytes: 7 };
+    assert.deepEqual(lines, [
+      { level: 'info', fields: { ...common, status: 101 }, message: 'Upgraded connection closed' },
+      { level: 'info', fields: { ...common, status: 403 }, message: 'Upgrade refused by its server' },
+    ]);
+  });
+
   it('tells a fault of the store once, whoever reports it', () => {
     const tell = createFaultTeller(logger, metrics);
     const fault = new ProxyError('store', 'the disk is full');

@@ -87,6 +87,8 @@ export interface DoorLimits {
 export interface ProxyEvents {
   onTunnelOpen?(host: string, port: number): void;
   onTunnelClose?(host: string, port: number, bytes: TunnelBytes, by: Visitor): void;
+  /** An upgrade is over: joined until now where its status is 101, else refused by its server. */
+  onUpgradeEnd?(host: string, port: number, status: number, bytes: TunnelBytes, by: Visitor): void;
   /** Something was refused at the door, before it became an exchange. */
   onRefused?(code: FaultCode, message: string, client: string): void;
   onClientTlsError?(host: string, fault: ClientTlsFault, client: string): void;
@@ -116,7 +118,7 @@ export interface DoorOptions {
   /** Answers one exchange. What it throws becomes a 500, or a broken connection once the head is sent. */
   readonly handler: (exchange: Exchange) => Promise<void>;
   /** Opens a connection to an upstream, with TLS where the scheme asks for it, for upgrades. */
-  readonly dialUpstream: (target: Target) => Promise<Duplex>;
+  readonly dialUpstream: (target: Target) => Promise<Socket>;
   /** Answers requests to the proxy itself, such as `GET /ca.crt`; undefined for an unknown path. */
   readonly origin?: (path: string) => OriginAnswer | undefined;
   readonly events?: ProxyEvents;
@@ -125,6 +127,8 @@ export interface DoorOptions {
   readonly handshakeTimeoutMs?: number;
   /** How long a client may pause inside a request body. */
   readonly bodyIdleTimeoutMs?: number;
-  /** How long nothing may pass through a tunnel. */
+  /** How long nothing may pass through a tunnel or an upgraded connection. */
   readonly tunnelIdleTimeoutMs?: number;
+  /** How long a server may take to answer an upgrade. */
+  readonly upgradeAnswerTimeoutMs?: number;
 }

@@ -25,7 +25,7 @@ export interface ProxyListener {
    * is left. Nothing is open afterwards. Safe to call more than once.
    */
   close(options: { readonly drainMs: number }): Promise<void>;
-  /** Blind tunnels that are open. */
+  /** Blind tunnels and upgraded connections that are open. */
   readonly tunnels: number;
 }
 
@@ -53,7 +53,7 @@ export function createProxyListener(options: ProxyListenerOptions): ProxyListene
       checkIntervalMs: Math.min(MAX_CHECK_INTERVAL_MS, headersTimeoutMs),
     },
     {
-      ...requestDoor,
+      ...requestDoor.handlers,
       connection: (socket) => gate.connected(socket),
       connect: (...args) => connectDoor.connect(...args),
     },
@@ -70,13 +70,14 @@ export function createProxyListener(options: ProxyListenerOptions): ProxyListene
       engine.drain();
       while (engine.busy > 0 && performance.now() < until) {
         connectDoor.closeIdleTunnels(RESTING_TUNNEL_MS);
+        requestDoor.closeIdleTunnels(RESTING_TUNNEL_MS);
         await delay(DRAIN_STEP_MS);
       }
       connectDoor.close();
       await engine.close();
     },
     get tunnels() {
-      return connectDoor.tunnels;
+      return connectDoor.tunnels + requestDoor.tunnels;
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import { asProxyError, ProxyError } from '../errors.js';
 import type { Exchange } from '../http/exchange.js';
 import { createQuota } from '../net/quota.js';
@@ -10,22 +10,34 @@ import type { Gate } from './gate.js';
 import { createExchange } from './http-exchange.js';
 import { refusalOf, sendRefusal, writeRefusal } from './refusal.js';
 import { type CheckedRequest, checkPlainRequest, checkTunnelRequest, type RequestHead } from './request-check.js';
-import { passUpgrade, upgradeHead } from './upgrade.js';
+import type { Tunnel } from './tunnel.js';
+import { passUpgrade } from './upgrade.js';
 import { refusePlain } from './verdict.js';
 import { writeBytesFor } from './write-size.js';
 
 const BODY_IDLE_TIMEOUT_MS = 30_000;
+const UPGRADE_ANSWER_TIMEOUT_MS = 30_000;
+const UPGRADED_IDLE_TIMEOUT_MS = 15 * 60_000;
 
 const HOW_TO_USE = 'This is a proxy: set HTTPS_PROXY to its address. It answers by itself only GET /ca.crt.';
 
 /** Answers everything but CONNECT: makes exchanges of requests, passes upgrades, and refuses what is malformed. */
+export interface RequestDoor {
+  readonly handlers: Pick<EngineEvents, 'request' | 'expectation' | 'upgrade' | 'clientError'>;
+  /** Upgraded connections that are open. */
+  readonly tunnels: number;
+  /** Ends the upgraded connections through which nothing has passed for `idleMs`. */
+  closeIdleTunnels(idleMs: number): void;
+}
+
 export function createRequestDoor(
   options: DoorOptions,
   gate: Gate,
   isClosing: () => boolean,
   newId: () => string,
-): Pick<EngineEvents, 'request' | 'expectation' | 'upgrade' | 'clientError'> {
+): RequestDoor {
   const events = options.events ?? {};
+  const tunnels = new Set<Tunnel>();
   const exchanges = createQuota(options.limits.exchanges);
 
   function refused(error: unknown, client: string, id: string) {
@@ -47,9 +59,7 @@ export function createRequestDoor(
   }
 
   function exchange(request: IncomingMessage, response: ServerResponse, checked: CheckedRequest, by: Visitor): void {
-    const over = exchanges.take(by.client);
-    if (over === undefined) throw new ProxyError('overloaded', 'Too many requests are being answered.');
-    response.once('close', over);
+    response.once('close', takePlace(by.client));
     const id = newId();
     if (checked.hasBody) {
       watchRequestBody(request, options.bodyIdleTimeoutMs ?? BODY_IDLE_TIMEOUT_MS, () => {
@@ -73,7 +83,7 @@ export function createRequestDoor(
     });
   }
 
-  return {
+  const handlers: RequestDoor['handlers'] = {
     request: (request, response, passage) => {
       const client = passage?.client ?? clientAddress(request.socket);
       const answered = passage ? answerInside(request, response, passage) : answerOwnPort(request, response, client);
@@ -87,7 +97,7 @@ export function createRequestDoor(
 
     upgrade: (request, socket, head, passage) => {
       socket.on('error', () => socket.destroy());
-      upgrade(request, socket, head, passage).catch((error: unknown) => {
+      upgrade(request, socket as Socket, head, passage).catch((error: unknown) => {
         writeRefusal(socket, refused(error, passage.client, newId()));
       });
     },
@@ -104,6 +114,16 @@ export function createRequestDoor(
     },
   };
 
+  return {
+    handlers,
+    get tunnels() {
+      return tunnels.size;
+    },
+    closeIdleTunnels: (idleMs) => {
+      for (const tunnel of tunnels) if (tunnel.idleMs >= idleMs) tunnel.destroy();
+    },
+  };
+
   async function answerInside(request: IncomingMessage, response: ServerResponse, passage: Passage): Promise<void> {
     exchange(request, response, checkTunnelRequest(headOf(request), passage.target), passage);
   }
@@ -115,10 +135,36 @@ export function createRequestDoor(
     if (!answered) throw new ProxyError('internal', 'The exchange ended without an answer.');
   }
 
-  async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, passage: Passage): Promise<void> {
-    const { target, path } = checkTunnelRequest(headOf(request), passage.target);
-    const { dialUpstream } = options;
-    await passUpgrade(socket, { target, requestHead: upgradeHead(request, path), rest: head, dialUpstream });
+  async function upgrade(request: IncomingMessage, socket: Socket, rest: Buffer, passage: Passage): Promise<void> {
+    const { target, path, hasBody } = checkTunnelRequest(headOf(request), passage.target);
+    if (hasBody) throw new ProxyError('bad-request', 'A request to upgrade has no body.');
+    const over = takePlace(passage.client);
+    let joined: Tunnel | undefined;
+    try {
+      const { status, bytes } = await passUpgrade(request, socket, {
+        target,
+        path,
+        rest,
+        dialUpstream: options.dialUpstream,
+        answerTimeoutMs: options.upgradeAnswerTimeoutMs ?? UPGRADE_ANSWER_TIMEOUT_MS,
+        idleTimeoutMs: options.tunnelIdleTimeoutMs ?? UPGRADED_IDLE_TIMEOUT_MS,
+        onJoined: (tunnel) => {
+          joined = tunnel;
+          tunnels.add(tunnel);
+        },
+      });
+      events.onUpgradeEnd?.(target.host, target.port, status, bytes, passage);
+    } finally {
+      if (joined) tunnels.delete(joined);
+      over();
+    }
+  }
+
+  /** @throws ProxyError `overloaded` */
+  function takePlace(client: string): () => void {
+    const over = exchanges.take(client);
+    if (over === undefined) throw new ProxyError('overloaded', 'Too many requests are being answered.');
+    return over;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 
 /** Bytes passed in each direction, as the client sees it. */
 export interface TunnelBytes {
@@ -21,11 +22,18 @@ export interface TunnelOptions {
   readonly idleTimeoutMs: number;
 }
 
-/**
- * Answers the CONNECT and joins the two sockets, bytes unseen. Each side may end its sending alone (both sockets must
- * allow that), a reader that stops stops its sender, and when one side breaks the other is broken too.
- */
+/** Answers the CONNECT and joins the two sockets, bytes unseen. */
 export function openTunnel(client: Socket, upstream: Socket, options: TunnelOptions): Tunnel {
+  client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+  if (options.head.length > 0) upstream.write(options.head);
+  return joinSockets(client, upstream, options);
+}
+
+/**
+ * Passes bytes between two sockets, unseen. Each side may end its sending alone (both sockets must allow that), a
+ * reader that stops stops its sender, and when one side breaks the other is broken too.
+ */
+export function joinSockets(client: Socket, upstream: Socket, options: Pick<TunnelOptions, 'idleTimeoutMs'>): Tunnel {
   let lastByteAt = performance.now();
   const touch = () => {
     lastByteAt = performance.now();
@@ -43,7 +51,7 @@ export function openTunnel(client: Socket, upstream: Socket, options: TunnelOpti
     // A side that ended has passed that on already; one that closed without has been cut, and a clean end of the
     // other side would make the bytes so far look whole.
     from.once('close', () => {
-      if (!from.readableEnded || from.errored) to.resetAndDestroy();
+      if (!from.readableEnded || from.errored) breakOff(to);
     });
   }
   if (options.idleTimeoutMs > 0) upstream.setTimeout(options.idleTimeoutMs, destroy);
@@ -51,8 +59,6 @@ export function openTunnel(client: Socket, upstream: Socket, options: TunnelOpti
     sent: upstream.bytesRead,
     received: upstream.bytesWritten,
   }));
-  client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
-  if (options.head.length > 0) upstream.write(options.head);
   client.pipe(upstream);
   upstream.pipe(client);
   return {
@@ -62,6 +68,12 @@ export function openTunnel(client: Socket, upstream: Socket, options: TunnelOpti
     destroy,
     closed,
   };
+}
+
+/** Ends a connection so that its bytes so far cannot pass for the whole: by a reset, or without TLS's own word of farewell. */
+function breakOff(socket: Socket): void {
+  if (socket instanceof TLSSocket) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 function closing(socket: Socket): Promise<void> {

@@ -77,7 +77,7 @@ describe('access/credential', () => {
       const recording = JSON.parse(await readFile(new URL(file, folder), 'utf8')) as Recording;
       for (const { headers } of recording.cold) {
         const raw = Object.entries(headers ?? {}).flat();
-        assert.deepEqual(reader.read(raw), nobody, `${file}: ${Object.keys(headers ?? {})}`);
+        assert.deepEqual(reader.read(raw), nobody, `${file}: ${raw.join(' ')}`);
         requests += 1;
       }
     }

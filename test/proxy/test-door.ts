@@ -83,6 +83,8 @@ export async function startDoor(changes: Partial<ProxyListenerOptions> = {}): Pr
     events: {
       onTunnelOpen: (host, port) => told.push(`tunnel ${host}:${port}`),
       onTunnelClose: (host, port, bytes) => told.push(`closed ${host}:${port} ${bytes.received}/${bytes.sent}`),
+      onUpgradeEnd: (host, port, status, bytes) =>
+        told.push(`upgrade ${host}:${port} ${status} ${bytes.received}/${bytes.sent}`),
       onRefused: (code, message) => told.push(`refused ${code} ${message}`),
       onClientTlsError: (host, fault) => told.push(`tls ${host} ${fault}`),
       onHandlerFault: (error, id) => told.push(`fault ${String(error)} ${id}`),
