@@ -44,8 +44,12 @@ export interface CacheStore {
   open(digest: Digest): Promise<BodyReader | undefined>;
   /** Whole content in memory, for manifests; undefined where it is not held or larger than `limitBytes`. */
   readAll(digest: Digest, limitBytes: number): Promise<Buffer | undefined>;
-  /** A place for content that is arriving. Rejects with a `store` fault where there is no room or no disk. */
-  createSpool(expectedBytes: number | undefined): Promise<Spool>;
+  /**
+   * A place for content that is arriving. Room for `expectedBytes` is made first, within a second; without a length it
+   * is made while the bytes come. Rejects with a `store` fault where there is no room or no disk. Content that is large
+   * for the store has to be asked for twice before other content goes for it: `digest` says what it is.
+   */
+  createSpool(expectedBytes: number | undefined, digest?: Digest): Promise<Spool>;
   /** Stores content that is whole and verified already, such as a manifest. */
   put(digest: Digest, bytes: Uint8Array, mediaType: string | undefined): Promise<Entry>;
   /** Forgets the content and removes its file. Open readers go on reading. */
@@ -145,6 +149,39 @@ export interface Inventory {
   describe(digest: Digest): Promise<StoredEntry | undefined>;
 }
 
+/** A limit of the store: so many bytes, or a share (0 to 1) of the file system that it is on. */
+export type SpaceLimit = { readonly bytes: number } | { readonly share: number };
+
+/** One round of eviction that removed something. */
+export interface EvictionRound {
+  /** `room` for the budget and the file system, `age` for content that nobody used for too long. */
+  readonly reason: 'room' | 'age';
+  readonly entries: number;
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+/** Content that is never evicted, by somebody's wish. */
+export interface Pin {
+  readonly digest: Digest;
+  /** Whether everything that a manifest lists is pinned with it, level by level, and what of that arrives later. */
+  readonly tree: boolean;
+  /** Milliseconds since the epoch. */
+  readonly pinnedAt: number;
+}
+
+/** What is pinned by digest, besides what the configuration's patterns name. Pins outlive the index. */
+export interface Pins {
+  /** Pins a digest, which need not be held yet. */
+  pin(digest: Digest, tree: boolean): Promise<void>;
+  /** False where there was no such pin. What is pinned as a part of another image stays pinned. */
+  unpin(digest: Digest): Promise<boolean>;
+  /** Whether a digest is pinned now: itself, as a part of a pinned image, or by a pattern. */
+  isPinned(digest: Digest): Promise<boolean>;
+  /** Pins by digest, in the order of digests, a page at a time. */
+  list(query: { readonly after?: string; readonly limit: number }): Promise<readonly Pin[]>;
+}
+
 /** What the store tells of while it works. Telemetry makes log lines and counters of it. */
 export interface StoreEvents {
   /** The disk, the index or the log of facts failed. The store goes on as well as it can. */
@@ -153,4 +190,6 @@ export interface StoreEvents {
   quarantined(digest: Digest, reason: string): void;
   /** A rebuild of the index from files and log has ended, and there was something to rebuild. */
   rebuilt(entries: number, facts: number): void;
+  /** A round of eviction has ended. */
+  evicted?(round: EvictionRound): void;
 }

@@ -34,6 +34,8 @@ export interface FileSystem {
   makeFolder(path: string): Promise<void>;
   /** Bytes that may still be written to the file system of `path`. */
   freeBytes(path: string): Promise<number>;
+  /** The size of the file system of `path`. */
+  totalBytes(path: string): Promise<number>;
 }
 
 const readCall = promisify(fs.read) as unknown as (
@@ -99,6 +101,10 @@ export const nodeFileSystem: FileSystem = {
   async freeBytes(path) {
     const space = await fsPromises.statfs(path);
     return space.bavail * space.bsize;
+  },
+  async totalBytes(path) {
+    const space = await fsPromises.statfs(path);
+    return space.blocks * space.bsize;
   },
 };
 
