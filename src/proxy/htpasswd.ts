@@ -4,8 +4,13 @@ import { ConfigError } from '../errors.js';
 export interface PasswordList {
   /** The bcrypt hash of a user's password; undefined for an unknown user. */
   hashOf(user: string): string | undefined;
-  /** A hash that no password fits, and that takes as long to compare as those of the users. */
+  /** A hash that no password fits, of the highest cost of all users. */
   readonly decoy: string;
+  /**
+   * Hashes that no password fits, to be compared after a refusal by `hash`: with them, each refusal is the same work,
+   * for unknown users and for users of any cost. A comparison of cost c takes 2^c rounds.
+   */
+  paddingFor(hash: string): readonly string[];
 }
 
 // 2a, 2b and 2y are the same for passwords of up to 72 bytes. Above cost 15 one comparison takes seconds.
@@ -34,7 +39,22 @@ export function parseHtpasswd(text: string, file: string): PasswordList {
   }
   if (hashes.size === 0 && problems.length === 0) problems.push(`${file}: it names no user.`);
   if (problems.length > 0) throw new ConfigError(problems);
-  const [first = ''] = hashes.values();
-  const cost = BCRYPT.exec(first)?.[1];
-  return { hashOf: (user) => hashes.get(user), decoy: `$2b$${cost}$${'.'.repeat(53)}` };
+  const highest = Math.max(...[...hashes.values()].map(costOf));
+  return {
+    hashOf: (user) => hashes.get(user),
+    decoy: decoyOf(highest),
+    // 2^c and 2^c + 2^(c+1) + … + 2^(h-1) are 2^h together.
+    paddingFor: (hash) => {
+      const cost = costOf(hash);
+      return Array.from({ length: highest - cost }, (_, i) => decoyOf(cost + i));
+    },
+  };
+}
+
+function costOf(hash: string): number {
+  return Number(BCRYPT.exec(hash)?.[1]);
+}
+
+function decoyOf(cost: number): string {
+  return `$2b$${String(cost).padStart(2, '0')}$${'.'.repeat(53)}`;
 }

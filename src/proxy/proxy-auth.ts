@@ -3,6 +3,7 @@ import { ProxyError } from '../errors.js';
 import type { RawHeaders } from '../http/exchange.js';
 import { headerValues } from '../http/headers.js';
 import { createQuota } from '../net/quota.js';
+import type { PasswordList } from './htpasswd.js';
 import { createPasswordCheck, type PasswordCheck } from './password-check.js';
 import { openPasswordFile } from './password-file.js';
 
@@ -48,15 +49,22 @@ export async function openProxyAuth(options: ProxyAuthOptions): Promise<ProxyAut
     if (remembered.size > MAX_REMEMBERED && !oldest.done) remembered.delete(oldest.value);
   }
 
+  async function fits(password: string, hash: string, list: PasswordList): Promise<boolean> {
+    if (await passwords.compare(password, hash)) return true;
+    // Or else the time of a refusal would tell whether there is such a user.
+    for (const padding of list.paddingFor(hash)) await passwords.compare(password, padding);
+    return false;
+  }
+
   /** Compares once for all who ask for the same at the same time. */
-  function compare(key: string, password: string, hash: string, client: string): Promise<boolean> {
+  function compare(key: string, client: string, comparison: () => Promise<boolean>): Promise<boolean> {
     const running = comparing.get(key);
     if (running !== undefined) return running;
     const done = waiting.take(client);
     if (done === undefined) {
       throw new ProxyError('overloaded', 'Too many passwords wait to be compared; try again in a moment.');
     }
-    const compared = passwords.compare(password, hash).finally(() => {
+    const compared = comparison().finally(() => {
       done();
       comparing.delete(key);
     });
@@ -73,8 +81,8 @@ export async function openProxyAuth(options: ProxyAuthOptions): Promise<ProxyAut
       // With the hash in it, a changed password is forgotten at once.
       const key = createHmac('sha256', secret).update(`${user}\0${hash}\0${password}`).digest('base64');
       if (known !== undefined && (remembered.get(key) ?? 0) > now()) return user;
-      const fits = await compare(key, password, hash, client);
-      if (!fits || known === undefined) throw new ProxyError('proxy-auth', 'The user or the password is wrong.');
+      const isRight = await compare(key, client, () => fits(password, hash, list));
+      if (!isRight || known === undefined) throw new ProxyError('proxy-auth', 'The user or the password is wrong.');
       remember(key);
       return user;
     },

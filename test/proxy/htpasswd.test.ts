@@ -23,8 +23,23 @@ describe('proxy/htpasswd', () => {
     assert.equal(list.hashOf('constructor'), undefined);
   });
 
-  it('has a decoy of the cost of the users', () => {
+  it('has a decoy of the highest cost of the users', () => {
     assert.match(parseHtpasswd(`ada:$2y$12$${BODY}`, 'users').decoy, /^\$2b\$12\$.{53}$/);
+    const mixed = `ada:$2y$05$${BODY}\nbob:$2y$11$${BODY}\ncyd:$2y$08$${BODY}`;
+    assert.match(parseHtpasswd(mixed, 'users').decoy, /^\$2b\$11\$/);
+  });
+
+  it('pads each comparison up to the work of the highest cost', () => {
+    const list = parseHtpasswd(`ada:$2y$05$${BODY}\nbob:$2y$11$${BODY}\ncyd:$2y$08$${BODY}`, 'users');
+    const workOf = (hash: string) => 2 ** Number(hash.slice(4, 6));
+    for (const hash of [...['ada', 'bob', 'cyd'].map((user) => list.hashOf(user) ?? ''), list.decoy]) {
+      const work = [hash, ...list.paddingFor(hash)].map(workOf);
+      assert.equal(
+        work.reduce((sum, one) => sum + one, 0),
+        2 ** 11,
+        hash,
+      );
+    }
   });
 
   it('names every line that is wrong, and no hash', () => {

@@ -66,6 +66,21 @@ describe('proxy/proxy-auth', () => {
     assert.deepEqual(compared, []);
   });
 
+  it('does the same work for every refusal, where the costs of users differ', async () => {
+    await writeFile(file, `ada:${ADA}\nbob:${BOB.replace('$04$', '$07$')}\n`);
+    now += 1_000;
+    const works: number[] = [];
+    for (const user of ['ada', 'bob', 'nobody']) {
+      compared = [];
+      await refused(basic(`${user}:wrong-one`));
+      works.push(compared.reduce((sum, hash) => sum + 2 ** Number(hash.slice(4, 6)), 0));
+    }
+    assert.deepEqual(works, [128, 128, 128]);
+    compared = [];
+    assert.equal(await auth.check(basic('ada:secret'), CLIENT), 'ada');
+    assert.deepEqual(compared, [ADA]);
+  });
+
   it('refuses two Proxy-Authorization lines', async () => {
     await refused([...basic('ada:secret'), ...basic('bob:secret')], 'bad-request');
   });
