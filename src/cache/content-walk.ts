@@ -16,25 +16,35 @@ export function walkedShare(digest: Digest): number {
   return Number.parseInt(digestHex(digest).slice(0, 12), 16) / 2 ** 48;
 }
 
-/**
- * The digests of all content files behind `after`, in order, in steps of one folder of each algorithm. Each folder is
- * read when its turn comes; one that cannot be read is left out.
- */
-export async function* walkDigests(directory: string, after?: Digest): AsyncGenerator<readonly Digest[]> {
-  const behind = after === undefined ? '' : walkOrder(after);
+export interface ContentFolder {
+  readonly folder: string;
+  readonly algorithm: (typeof ALGORITHMS)[number];
+  readonly prefix: string;
+  readonly names: readonly string[];
+}
+
+/** All folders that hold content, from a prefix on. Each is read when its turn comes; one that cannot be read is empty. */
+export async function* walkFolders(directory: string, from = ''): AsyncGenerator<ContentFolder> {
   for (const prefix of PREFIXES) {
-    if (prefix < behind.slice(0, 2)) continue;
-    const found: Digest[] = [];
+    if (prefix < from) continue;
     for (const algorithm of ALGORITHMS) {
-      for (const name of await namesIn(path.join(directory, 'blobs', algorithm, prefix))) {
-        const digest = digestOfFile(algorithm, prefix, name);
-        if (digest !== undefined && walkOrder(digest) > behind) found.push(digest);
-      }
+      const folder = path.join(directory, 'blobs', algorithm, prefix);
+      yield { folder, algorithm, prefix, names: await fs.readdir(folder).catch(() => []) };
     }
-    yield found.sort((a, b) => (walkOrder(a) < walkOrder(b) ? -1 : 1));
   }
 }
 
-function namesIn(folder: string): Promise<string[]> {
-  return fs.readdir(folder).catch(() => []);
+/** The digests of all content files behind `after`, in order, in steps of one folder of each algorithm. */
+export async function* walkDigests(directory: string, after?: Digest): AsyncGenerator<readonly Digest[]> {
+  const behind = after === undefined ? '' : walkOrder(after);
+  let found: Digest[] = [];
+  for await (const { algorithm, prefix, names } of walkFolders(directory, behind.slice(0, 2))) {
+    for (const name of names) {
+      const digest = digestOfFile(algorithm, prefix, name);
+      if (digest !== undefined && walkOrder(digest) > behind) found.push(digest);
+    }
+    if (algorithm !== ALGORITHMS.at(-1)) continue;
+    yield found.sort((a, b) => (walkOrder(a) < walkOrder(b) ? -1 : 1));
+    found = [];
+  }
 }

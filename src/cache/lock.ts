@@ -95,7 +95,10 @@ async function moveStaleAway(directory: string, lockPath: string, judged: string
 function heldLock(lockPath: string, text: string, afterCrash: boolean): FolderLock {
   const beat = setInterval(() => {
     const now = new Date();
-    fs.utimes(lockPath, now, now).catch(() => {});
+    fs.utimes(lockPath, now, now).catch((error: unknown) => {
+      // Somebody deleted it, with the folder perhaps: whoever looks for it now would take the folder for free.
+      if (errorCode(error) === 'ENOENT') createLock(lockPath, text).catch(() => {});
+    });
   }, BEAT_MS);
   beat.unref();
   return {

@@ -1,17 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type BufferPool, createBufferPool } from './buffer-pool.js';
-import { createBusyMeter } from './busy-meter.js';
 import type { CacheStore, FactStore, Inventory, StoreEvents } from './contract.js';
 import { openDataFolder } from './data-folder.js';
-import { type DiskStore, openDiskStore } from './disk-store.js';
+import { openDiskStore } from './disk-store.js';
 import { createFactStore } from './fact-store.js';
 import { createFactsLog, factsLogPath } from './facts-log.js';
 import { createFaultBoard } from './fault-board.js';
-import { type FileSystem, storeFault } from './file-system.js';
+import { type FileSystem, nodeFileSystem, storeFault } from './file-system.js';
 import { type AdoptContent, createIndexRebuild } from './index-rebuild.js';
 import { beginKeyvIndex, indexFile, openKeyvIndex } from './keyv-index.js';
-import { type Scrub, type ScrubProgress, startScrub } from './scrub.js';
+import type { ScrubProgress } from './scrub.js';
 import { openStandingIndex } from './standing-index.js';
+import { startUpkeep } from './upkeep.js';
 import { createVerify, type Verify } from './verify.js';
 
 /** What a start waits for facts to come back into an index that was lost; more of them come while it serves. */
@@ -25,6 +25,10 @@ export interface CacheOptions {
   /** Memory for small contents; none by default. */
   readonly hotBytes?: number;
   readonly files?: FileSystem;
+  /** What the store may take; without it nothing is evicted. */
+  readonly room?: RoomOptions | undefined;
+  /** Images that are pinned by the configuration. */
+  readonly pinPatterns?: readonly ImagePattern[];
   /** How long the scrubber takes for a round over all content; it does not run where this is left out. */
   readonly scrubRoundMs?: number | undefined;
   /** How often the folder is looked at for what others took away; ten seconds by default. */
@@ -69,8 +73,12 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
     const factsFile = factsLogPath(directory);
     const log = createFactsLog(factsFile, (error) => faults.report('facts', storeFault('keep facts.log', error)));
     const rebuild = createIndexRebuild({ factsFile, log, index, faults, events });
-    const facts = createFactStore(log, index, faults, (kind, key) => rebuild.noteWrite(kind, key));
-    const opening = openDiskStore({ ...options, pool, folder, index, faults });
+    let pins: PinBoard | undefined;
+    const facts = createFactStore(log, index, faults, (kind, key) => {
+      rebuild.noteWrite(kind, key);
+      pins?.noteFact(kind, key);
+    });
+    const opening = openDiskStore({ ...options, pool, folder, index, faults, facts });
     if (folder.afterCrash) await rebuild.catchUp();
     let rebuilt: Promise<unknown> = Promise.resolve();
     function refill(onFacts?: () => void): void {
@@ -78,12 +86,23 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
         const store = await opening;
         return (await store.rebuild(onShare)) ? store.usage.entries : undefined;
       };
-      rebuilt = Promise.all([rebuilt, rebuild.fill(adopt, onFacts)]);
+      const filled = rebuild.fill(adopt, onFacts).then(() => pins?.noteFact('pin', ''));
+      rebuilt = Promise.all([rebuilt, filled]);
     }
     const factsThere = index.needsRebuild ? new Promise<void>((resolve) => refill(resolve)) : Promise.resolve();
     const store = await opening;
+    pins = store.pins;
     await Promise.race([factsThere, delay(FACTS_WAIT_MS, undefined, { ref: false })]);
-    const scrub = options.scrubRoundMs === undefined ? undefined : beginScrub(store, options.scrubRoundMs);
+    const upkeep = startUpkeep({
+      directory,
+      files: options.files ?? nodeFileSystem,
+      faults,
+      store,
+      facts,
+      pool,
+      scrubRoundMs: options.scrubRoundMs,
+      lookEveryMs: options.lookEveryMs,
+    });
     let closing: Promise<void> | undefined;
     const close = (): Promise<void> => {
       closing ??= closeAll();
@@ -93,12 +112,17 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
       store,
       facts,
       inventory: store.inventory,
+      pins,
+      get space() {
+        return store.space;
+      },
+      tend: () => store.tend(),
       get rebuilt() {
         return rebuilt;
       },
       verify: createVerify(directory, store.check),
       get scrub() {
-        return scrub?.progress;
+        return upkeep.scrub;
       },
       get rebuildShare() {
         return rebuild.share;
@@ -107,7 +131,7 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
     };
 
     async function closeAll(): Promise<void> {
-      await scrub?.close();
+      await upkeep.close();
       rebuild.stop();
       await store.close();
       await rebuilt;
@@ -118,10 +142,5 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
   } catch (error) {
     await folder.release();
     throw storeFault(`open the cache in ${directory}`, error);
-  }
-
-  function beginScrub(store: DiskStore, roundMs: number): Scrub {
-    const isBusy = createBusyMeter(pool);
-    return startScrub({ directory, check: store.check, roundMs, storedBytes: () => store.usage.bytes, isBusy });
   }
 }

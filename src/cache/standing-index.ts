@@ -45,6 +45,7 @@ export async function openStandingIndex(options: StandingIndexOptions): Promise<
     get current() {
       return options.faults.current;
     },
+    has: (part) => options.faults.has(part),
     report(part, fault) {
       options.faults.report(part, fault);
       if (BROKEN.has(errorCode(fault.cause) ?? '')) isDistrusted = true;

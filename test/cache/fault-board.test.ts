@@ -15,6 +15,7 @@ describe('cache/fault-board', () => {
     board.report('index', new ProxyError('store', 'index broken'));
     board.clear('facts');
     assert.equal(board.current, 'disk full; index broken');
+    assert.deepEqual([board.has('writing'), board.has('facts')], [true, false]);
     board.clear('writing');
     assert.equal(board.current, 'index broken');
     board.clear('index');
