@@ -11,7 +11,7 @@ const STEP_ROWS = 1_000;
  * the names of tags, and each is a row.
  */
 export async function expireTags(facts: FactStore, now: number, keepTags: number = KEEP_TAGS): Promise<void> {
-  const perDay = new Array<number>(KEEP_DAYS + 1).fill(0);
+  const perDay = Array.from({ length: KEEP_DAYS + 1 }, () => 0);
   for await (const rows of pages(facts)) {
     for (const row of rows) perDay[ageDays(row, now)] = (perDay[ageDays(row, now)] ?? 0) + 1;
   }

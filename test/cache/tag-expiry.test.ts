@@ -36,6 +36,14 @@ describe('cache/tag-expiry', () => {
   });
 
   it('forgets some of the day on which it becomes too many', async () => {
-    assert.equal((await left(new Array<number>(2_100).fill(3), 2_000)).length, 2_000);
+    assert.equal(
+      (
+        await left(
+          Array.from({ length: 2_100 }, () => 3),
+          2_000,
+        )
+      ).length,
+      2_000,
+    );
   });
 });
