@@ -1,37 +1,26 @@
 import type { Permission } from '../access/access.js';
-import type { FillBody, Flight } from '../cache/flight.js';
-import { ProxyError } from '../errors.js';
+import type { Flight } from '../cache/flight.js';
 import type { BodyReader } from '../http/body.js';
 import type { CacheStatus } from '../http/cache-status.js';
-import { headerValue } from '../http/headers.js';
 import type { Digest } from '../oci/digest.js';
 import type { UpstreamResponse } from '../upstream/contract.js';
 import { sendFollowing } from '../upstream/redirects.js';
-import { announcedLength } from './ask-upstream.js';
 import { authorise } from './authorise.js';
 import type { PermittedBy } from './decide.js';
-import { forwardedHeaders, wholeContentHeaders } from './outgoing.js';
-import { piecesOf, relay } from './relay.js';
+import { FillRefused, openFill, resumeFill } from './open-fill.js';
+import { forwardedHeaders } from './outgoing.js';
+import { relay } from './relay.js';
 import { requestedRanges, serveBody } from './serve-body.js';
 import { NOT_STORED, note, type Trace } from './trace.js';
 import type { Visit } from './visit.js';
+
+export { isEncoded } from './open-fill.js';
 
 /** A range that starts further than this past what has arrived is passed through instead of waited for. */
 const FAR_AHEAD_BYTES = 64 * 1024 * 1024;
 
 /** How often a follower starts over whose leader was turned away, before it passes its own request through. */
 const MAX_FOLLOWED_LEADERS = 3;
-
-/** The registry answered a fill with something that is no body to keep. It is the leader's answer and nobody else's. */
-class FillRefused extends Error {
-  override readonly name = 'FillRefused';
-  readonly response: UpstreamResponse;
-
-  constructor(response: UpstreamResponse) {
-    super('the registry did not deliver');
-    this.response = response;
-  }
-}
 
 /**
  * Gets a blob from upstream: joins the flight that brings it, or starts one, and sends the body as it arrives. The
@@ -45,6 +34,7 @@ export async function fill(visit: Visit, digest: Digest, by: PermittedBy): Promi
       client: visit.exchange.client,
       mediaType: undefined,
       open: (signal) => openFill(visit, digest, signal),
+      resume: (signal, fromBytes) => resumeFill(visit, digest, signal, fromBytes),
       onVerified: async (_sizeBytes, entry) => {
         if (!entry) return;
         await visit.context.access.delivered(visit.scope, digest);
@@ -95,73 +85,6 @@ function isSameContent(
   return sizeBytes === undefined ? permission.inherited === true : sizeBytes === permission.sizeBytes;
 }
 
-async function openFill(visit: Visit, digest: Digest, signal: AbortSignal): Promise<FillBody> {
-  const { context, exchange, scope, credential } = visit;
-  const headers = wholeContentHeaders(exchange.request.headers, context.viaId);
-  const response = await untilHead(signal, (headSignal) =>
-    sendFollowing(visit.blobs, {
-      target: exchange.target,
-      method: 'GET',
-      path: exchange.request.path,
-      headers,
-      signal: headSignal,
-    }),
-  );
-  const { status } = response;
-  await context.access.observe({ scope, credential, digest, status, refusalCounts: true });
-  if (status === 206) {
-    response.discard();
-    throw new ProxyError('upstream-protocol', `${exchange.target.host} answered a request for the whole with a part`);
-  }
-  if (status !== 200 || isEncoded(response)) throw new FillRefused(response);
-  return fillBody(visit, response, announcedLength(response));
-}
-
-/**
- * Sends under a signal that counts for the head only. A refused fill aborts its signal at once, but the refusal's body
- * is still to go to the leader; a body that is kept has an abort of its own.
- */
-async function untilHead(
-  signal: AbortSignal,
-  send: (headSignal: AbortSignal) => Promise<UpstreamResponse>,
-): Promise<UpstreamResponse> {
-  const waiting = new AbortController();
-  const giveUp = () => waiting.abort(signal.reason);
-  if (signal.aborted) giveUp();
-  signal.addEventListener('abort', giveUp, { once: true });
-  try {
-    return await send(waiting.signal);
-  } finally {
-    signal.removeEventListener('abort', giveUp);
-  }
-}
-
-/** An encoded body is not the content that the digest is of; it is passed on, and not stored. */
-export function isEncoded(response: UpstreamResponse): boolean {
-  const encoding = headerValue(response.headers, 'content-encoding');
-  return encoding !== undefined && encoding.trim().toLowerCase() !== 'identity';
-}
-
-function fillBody(visit: Visit, response: UpstreamResponse, sizeBytes: number | undefined): FillBody {
-  const { context, exchange, trace } = visit;
-  const { host } = exchange.target;
-  return {
-    sizeBytes,
-    async pump(sink) {
-      const counted = (bytes: Uint8Array): void | Promise<void> => {
-        context.metrics.upstreamBytes(trace.registry, bytes.length);
-        return sink(bytes);
-      };
-      if (response.pump) return response.pump(counted);
-      for await (const piece of piecesOf(response, host)) {
-        const pause = counted(piece);
-        if (pause) await pause;
-      }
-    },
-    abort: () => response.discard(),
-  };
-}
-
 /** Sends what a flight brings. `followedBy` is by what a follower may; undefined for the leader. */
 async function follow(
   visit: Visit,
@@ -177,7 +100,12 @@ async function follow(
     return passThrough(visit, 'far-ahead').finally(release);
   }
   const status = followedBy === undefined ? noteMiss(trace, flight) : noteFollower(trace, flight, followedBy);
-  await serveBody(exchange, { digest, mediaType: undefined, reader, status });
+  const withdraw = followedBy && flight.offer((signal, fromBytes) => resumeFill(visit, digest, signal, fromBytes));
+  try {
+    await serveBody(exchange, { digest, mediaType: undefined, reader, status });
+  } finally {
+    withdraw?.();
+  }
 }
 
 function noteMiss(trace: Trace, flight: Flight): CacheStatus {

@@ -16,7 +16,7 @@ import { startProxy, type TestProxy } from '../support/start-proxy.js';
 
 const SIZE = 400_000;
 
-/** Faults of a blob's body; after each, the client must not have a whole answer. */
+/** Faults of a blob's body; where the registry won't go on either, the client must not have a whole answer. */
 const BROKEN: readonly (readonly [string, Misbehaviour])[] = [
   ['flips a bit in the middle', { corruptAt: SIZE / 2 }],
   ['flips a bit in the first byte', { corruptAt: 0 }],
@@ -101,12 +101,13 @@ describe('integration/bad-upstream', () => {
 
   for (const [what, how] of BROKEN) {
     it(`breaks the client off, and stores nothing, when the registry ${what} (G01)`, async () => {
-      const rule = registry.misbehave({ kind: 'blob', method: 'GET' }, how);
+      const blob = { kind: 'blob', method: 'GET' } as const;
+      const rules = [registry.misbehave(blob, { status: 404 }), registry.misbehave(blob, how, 1)];
       const answer = await proxyGet(request).catch(() => undefined);
       assert.ok(answer === undefined || !isWhole(answer), `got ${answer?.status} with ${answer?.body.length} bytes`);
       assert.ok(answer === undefined || answer.body.length < SIZE || answer.status >= 500);
       if (answer !== undefined && answer.status !== 200) assert.equal(answer.status, 502);
-      rule.remove();
+      for (const rule of rules) rule.remove();
       await assertNothingStored();
     });
   }
@@ -191,8 +192,9 @@ describe('integration/bad-upstream', () => {
   it('lets a pull recover that met every fault on its way', async () => {
     const image = registry.content.addImage('b', 'v1');
     const [first, second] = image.layers;
-    registry.misbehave({ kind: 'blob', reference: first?.digest ?? '' }, { corruptAt: 7 }, 1);
-    registry.misbehave({ kind: 'blob', reference: second?.digest ?? '' }, { truncateAt: 70 }, 1);
+    registry.misbehave({ kind: 'blob', reference: first?.digest ?? '' }, { corruptAt: 7 }, 2);
+    registry.misbehave({ kind: 'blob', reference: second?.digest ?? '', method: 'GET' }, { status: 404 }, 1);
+    registry.misbehave({ kind: 'blob', reference: second?.digest ?? '', method: 'GET' }, { truncateAt: 70 }, 1);
     const pull = {
       ...proxy.way,
       authority: registry.authority,

@@ -101,15 +101,17 @@ describe('integration/flights', () => {
     assert.equal(downloads(), 1);
   });
 
-  it('breaks every follower off when the download breaks off, and starts anew for the next', async () => {
+  it('breaks every follower off when the registry won’t go on, and asks again for the next', async () => {
     const rule = registry.misbehave({ kind: 'data', method: 'GET' }, { stall: 2 * MIB, truncateAt: 3 * MIB }, 1);
     const clients = await Promise.all(Array.from({ length: 10 }, () => proxyOpen(request)));
     await rule.stalled();
+    const refusal = registry.misbehave({ kind: 'blob', method: 'GET' }, { status: 404 });
     rule.release();
     for (const answer of await Promise.all(clients.map((client) => client.rest()))) {
       assert.equal(answer.complete, false);
       assert.ok(bytes.subarray(0, answer.body.length).equals(answer.body));
     }
+    refusal.remove();
     const again = await proxyGet(request);
     assert.ok(again.body.equals(bytes));
     assert.equal(downloads(), 2);

@@ -128,7 +128,8 @@ describe('pipeline/handle-exchange', () => {
 
   it('breaks the connection where the answer has begun, and never ends a short body cleanly', async () => {
     await open();
-    stage.registry.misbehave({ kind: 'blob', method: 'GET' }, { truncateAt: 10_000 });
+    stage.registry.misbehave({ kind: 'blob', method: 'GET' }, { status: 404 });
+    stage.registry.misbehave({ kind: 'blob', method: 'GET' }, { truncateAt: 10_000 }, 1);
     const reply = await stage.ask(blob());
     assert.deepEqual([reply.status, reply.state], [200, 'destroyed']);
     assert.equal(await stage.store.lookup(image.layers[0]?.digest as never), undefined);
