@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { Duplex } from 'node:stream';
 import tls from 'node:tls';
+import { clientHello, UNKNOWN_CA } from '../support/client-hello.js';
 import { connectInside, connectThrough } from './raw-client.js';
 import { startDoor, type TestDoor } from './test-door.js';
 
@@ -81,12 +81,11 @@ describe('proxy/tls-handover', () => {
     door = await startDoor();
     // What OpenSSL, Go and Java send: a fatal alert, here written by hand inside a plaintext record.
     const outer = await connectThrough(door.port, 'registry.test:443');
-    const hello = await clientHello();
+    const hello = await clientHello('registry.test');
     outer.socket.removeAllListeners('data');
     outer.socket.write(hello);
     await once(outer.socket, 'data');
-    const unknownCa = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x30]);
-    outer.socket.write(unknownCa);
+    outer.socket.write(UNKNOWN_CA);
     assert.deepEqual(await tells(2), ['tls registry.test untrusted-ca']);
     outer.destroy();
   });
@@ -106,7 +105,7 @@ describe('proxy/tls-handover', () => {
 
   it('takes a handshake whose first bytes came with the CONNECT', async () => {
     door = await startDoor();
-    const hello = await clientHello();
+    const hello = await clientHello('registry.test');
     const early = await connectThrough(door.port, 'registry.test:443', hello);
     // A handshake record: the ServerHello.
     assert.ok((await early.until(/\r\n\r\n[^]/)).includes('\r\n\r\n\x16\x03\x03'));
@@ -129,21 +128,3 @@ describe('proxy/tls-handover', () => {
     assert.deepEqual(told, ['internal the CA has expired', 'internal the CA has expired']);
   });
 });
-
-/** The bytes of a ClientHello for registry.test. */
-async function clientHello(): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  const wire = new Duplex({
-    read: () => undefined,
-    write: (bytes: Buffer, _encoding, done) => {
-      pieces.push(bytes);
-      wire.emit('hello');
-      done();
-    },
-  });
-  const secured = tls.connect({ socket: wire, servername: 'registry.test', maxVersion: 'TLSv1.2' });
-  secured.on('error', () => undefined);
-  if (pieces.length === 0) await once(wire, 'hello');
-  secured.destroy();
-  return Buffer.concat(pieces);
-}
