@@ -1,4 +1,5 @@
 import type { RegistrySettings } from '../registries/settings.js';
+import type { ParentProxies } from './parent-proxies.js';
 import type { ListenAddress } from './units.js';
 
 /** Everything that the proxy can be told, read and checked. A value: nothing changes it after the start. */
@@ -33,6 +34,13 @@ export interface Config {
   readonly egressDeny: readonly string[];
   /** Absolute paths of PEM files. */
   readonly upstreamCa: readonly string[];
+  /** Ways in order: parent proxies, `env`, `direct`. */
+  readonly upstreamProxy: readonly string[];
+  /** Absolute path; undefined where no parent wants a password. */
+  readonly upstreamProxyAuth: string | undefined;
+  readonly upstreamNoProxy: readonly string[];
+  /** What the three above, and the environment where it is asked, come to. */
+  readonly parentProxies?: ParentProxies;
   readonly upstreamTimeouts: {
     readonly connectMs: number;
     readonly tlsMs: number;
@@ -46,6 +54,10 @@ export interface Config {
   /** From the file alone: there is no flag for a table. */
   readonly registries?: readonly RegistrySettings[];
   readonly access: 'check' | 'open';
+  readonly outage: 'serve' | 'fail';
+  readonly offline: boolean;
+  /** 0 where each request looks its tag up. */
+  readonly tagTtlMs: number;
   readonly grantTtlMs: number;
   readonly publicTtlMs: number;
   readonly linkMaxAgeMs: number;

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { ConfigError } from '../errors.js';
-import { DEFAULT_CLIENT_RANGES } from '../net/address-ranges.js';
+import { DEFAULT_CLIENT_RANGES, parseRanges } from '../net/address-ranges.js';
+import type { Way } from '../net/parent-address.js';
 import type { Config } from './config.js';
 import {
   ADMIN_TOKEN_VARIABLE,
@@ -13,11 +14,15 @@ import {
   type Setting,
 } from './layer.js';
 import { CONFIG_OPTION, environmentName, isList, OPTION_NAMES, OPTIONS, type OptionName } from './option-table.js';
+import { readParentProxies } from './parent-proxies.js';
 import { defaultCaDir, defaultDataDir, type Environment } from './paths.js';
 import { type OptionText, readOptions } from './schema.js';
+import type { ListenAddress } from './units.js';
 
 export type { Config } from './config.js';
 export type { Setting } from './layer.js';
+
+const LOOPBACK = parseRanges(['127.0.0.0/8', '::1', '0.0.0.0/8', '::/128']);
 
 export interface ConfigSource {
   readonly flags: Flags;
@@ -59,12 +64,26 @@ export function loadSettings(source: ConfigSource): LoadedConfig {
   const read = readOptions(texts as Record<OptionName, OptionText>);
   const { token, problem } = adminToken(source.env);
   if (problem !== undefined) problems.push(problem);
-  if ('config' in read) problems.push(...contradictions(read.config));
-  else problems.push(...read.complaints.map(({ name, sentence }) => `${byName.get(name)?.origin}: ${sentence}`));
-  if (!('config' in read) || problems.length > 0) throw new ConfigError(problems);
+  const own = 'config' in read ? readParentProxies(read.config, source.env) : undefined;
+  if ('config' in read && own) {
+    const ways = [
+      ...own.parents.https,
+      ...own.parents.http,
+      ...file.registries.flatMap((one) => one.upstreamProxy ?? []),
+    ];
+    problems.push(...own.problems, ...contradictions(read.config, ways));
+  } else if (!('config' in read))
+    problems.push(...read.complaints.map(({ name, sentence }) => `${byName.get(name)?.origin}: ${sentence}`));
+  if (!('config' in read) || !own || problems.length > 0) throw new ConfigError(problems);
   const allowClientsByDefault = byName.get('allow-clients')?.origin === 'default';
   return {
-    config: { ...read.config, allowClientsByDefault, adminToken: token, registries: file.registries },
+    config: {
+      ...read.config,
+      allowClientsByDefault,
+      adminToken: token,
+      registries: file.registries,
+      parentProxies: own.parents,
+    },
     settings,
   };
 }
@@ -111,7 +130,21 @@ function adminToken(env: Environment): { readonly token?: string; readonly probl
   return { problem: `${ADMIN_TOKEN_VARIABLE}: a token has 16 to 512 printable ASCII characters and no space.` };
 }
 
-function contradictions({ listen, adminListen }: Config): readonly string[] {
-  if (listen.port === 0 || listen.port !== adminListen?.port || listen.host !== adminListen.host) return [];
-  return ['--listen and --admin-listen name the same address; give each its own port.'];
+function contradictions({ listen, adminListen }: Config, ways: readonly Way[]): readonly string[] {
+  const problems: string[] = [];
+  if (listen.port !== 0 && listen.port === adminListen?.port && listen.host === adminListen.host) {
+    problems.push('--listen and --admin-listen name the same address; give each its own port.');
+  }
+  if (ways.some((way) => way !== 'direct' && isHere(way, listen))) {
+    problems.push('--upstream-proxy names the address of --listen: this proxy would be its own parent.');
+  }
+  return problems;
+}
+
+/** Whether a parent is this very proxy, as far as that can be told before it listens. */
+function isHere(parent: ListenAddress, listen: ListenAddress): boolean {
+  if (parent.port !== listen.port) return false;
+  const isLocal = (host: string): boolean => host === 'localhost' || LOOPBACK.contains(host);
+  const onAll = listen.host === '::' || listen.host === '0.0.0.0';
+  return parent.host === listen.host || (isLocal(parent.host) && (onAll || isLocal(listen.host)));
 }

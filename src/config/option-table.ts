@@ -13,8 +13,12 @@ export type OptionKind =
   | 'permitted-names'
   | 'duration'
   | 'timeout'
+  | 'ways'
+  | 'no-proxy'
   | 'rate'
   | 'access'
+  | 'outage'
+  | 'switch'
   | 'log-level'
   | 'log-format';
 
@@ -156,6 +160,27 @@ export const OPTIONS = [
     help: 'further roots (PEM) for registries, besides those of the system',
   },
   {
+    name: 'upstream-proxy',
+    kind: 'ways',
+    metavar: 'LIST',
+    default: '',
+    help: 'parent proxies in order (`http://cache.example:3128`), `env` for those of HTTPS_PROXY and HTTP_PROXY, `direct` at the end for the upstream itself',
+  },
+  {
+    name: 'upstream-proxy-auth',
+    kind: 'optional-path',
+    metavar: 'FILE',
+    default: '',
+    help: 'users and passwords for parent proxies, one a line: `HOST:PORT USER:PASSWORD`',
+  },
+  {
+    name: 'upstream-no-proxy',
+    kind: 'no-proxy',
+    metavar: 'LIST',
+    default: '',
+    help: 'hosts to reach without a parent proxy, as in NO_PROXY',
+  },
+  {
     name: 'upstream-connect-timeout',
     kind: 'timeout',
     metavar: 'DURATION',
@@ -196,6 +221,27 @@ export const OPTIONS = [
     metavar: 'check|open',
     default: 'check',
     help: 'whether the registry is asked who may read what; `open` hands stored content to every client',
+  },
+  {
+    name: 'outage',
+    kind: 'outage',
+    metavar: 'serve|fail',
+    default: 'serve',
+    help: 'while a registry cannot be asked: `serve` from the store what is public, or `fail` as the registry does',
+  },
+  {
+    name: 'offline',
+    kind: 'switch',
+    metavar: '',
+    default: 'false',
+    help: 'send nothing upstream, and serve what is in the store',
+  },
+  {
+    name: 'tag-ttl',
+    kind: 'duration',
+    metavar: 'DURATION',
+    default: '0s',
+    help: 'how long a tag is given as it was looked up last, to whom it may be without asking; `0s` looks it up each time',
   },
   {
     name: 'grant-ttl',
@@ -260,6 +306,8 @@ const LIST_KINDS: ReadonlySet<OptionKind> = new Set([
   'ranges',
   'permitted-names',
   'paths',
+  'ways',
+  'no-proxy',
 ]);
 const PATH_KINDS: ReadonlySet<OptionKind> = new Set(['path', 'optional-path', 'paths']);
 

@@ -1,6 +1,8 @@
 import path from 'node:path';
 import { parseHostPattern } from '../net/host-pattern.js';
+import { orderProblem, parseWay, type Way } from '../net/parent-address.js';
 import type { RegistrySettings } from '../registries/settings.js';
+import type { OptionText } from './schema.js';
 import { didYouMean } from './suggest.js';
 import type { FileGroup } from './yaml-file.js';
 
@@ -8,7 +10,8 @@ import type { FileGroup } from './yaml-file.js';
 export const REGISTRIES_KEY = 'registries';
 
 const PATH_KEYS = ['ca', 'clientCert', 'clientKey'] as const;
-const KEYS: readonly string[] = [...PATH_KEYS, 'insecure'];
+const WAYS_KEY = 'upstreamProxy';
+const KEYS: readonly string[] = [...PATH_KEYS, 'insecure', WAYS_KEY];
 
 export interface ReadRegistries {
   readonly registries: readonly RegistrySettings[];
@@ -36,10 +39,15 @@ export function readRegistries(groups: readonly FileGroup[], file: string): Read
 function readGroup(group: FileGroup, file: string): { settings: RegistrySettings; complaints: readonly string[] } {
   const complaints: string[] = [];
   const values = new Map<string, string>();
+  let ways: readonly Way[] | undefined;
   for (const { key, value, line } of group.entries) {
     const at = `${file}:${line}`;
     if (!KEYS.includes(key)) complaints.push(`${at}: ${key} is no setting of a registry.${didYouMean(key, KEYS)}`);
-    else if (typeof value !== 'string' || value === '') complaints.push(`${at}: ${key} takes one value.`);
+    else if (key === WAYS_KEY) {
+      const read = readWays(value);
+      if ('problem' in read) complaints.push(`${at}: ${read.problem}`);
+      else ways = read.ways;
+    } else if (typeof value !== 'string' || value === '') complaints.push(`${at}: ${key} takes one value.`);
     else if (key === 'insecure' && value !== 'true' && value !== 'false') {
       complaints.push(`${at}: insecure is true or false.`);
     } else values.set(key, value);
@@ -61,8 +69,20 @@ function readGroup(group: FileGroup, file: string): { settings: RegistrySettings
     clientCert: pathOf('clientCert'),
     clientKey: pathOf('clientKey'),
     insecure,
+    ...(ways && { upstreamProxy: ways }),
   };
   return { settings, complaints };
+}
+
+function readWays(value: OptionText): { readonly ways: readonly Way[] } | { readonly problem: string } {
+  const texts = typeof value === 'string' ? value.split(',').map((one) => one.trim()) : value;
+  try {
+    const ways = texts.map(parseWay);
+    const problem = orderProblem(ways);
+    return problem === undefined ? { ways } : { problem };
+  } catch (error) {
+    return { problem: (error as Error).message };
+  }
 }
 
 /** The pattern in its one spelling, or what is wrong with it. */

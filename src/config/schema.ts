@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import { parseRanges } from '../net/address-ranges.js';
 import { parseHostPattern } from '../net/host-pattern.js';
+import { parseNoProxy } from '../net/no-proxy.js';
+import { parseWay } from '../net/parent-address.js';
 import { canonicalPermittedName } from '../net/permitted-names.js';
 import type { Config } from './config.js';
 import { OPTION_NAMES, type OptionName } from './option-table.js';
+import { ENVIRONMENT } from './parent-proxies.js';
 import { didYouMean } from './suggest.js';
 import { parseCount, parseDuration, parseListen, parsePort, parseSize, parseTimeout } from './units.js';
 
@@ -25,6 +28,8 @@ const optionalPath = z.string().transform((text) => (text === '' ? undefined : t
 const hostPatterns = z.array(z.string().transform(reading(checkPattern)));
 const ranges = z.array(z.string().transform(reading(checkRange)));
 const duration = z.string().transform(reading(parseDuration));
+const ways = z.array(z.string().transform(reading(checkWay)));
+const noProxy = z.array(z.string().transform(reading(checkNoProxy)));
 const timeout = z.string().transform(reading(parseTimeout));
 const rate = z.string().transform(reading(parseSize));
 const count = z.string().transform(reading(parseCount));
@@ -48,12 +53,18 @@ const SCHEMA = z.strictObject({
   'egress-allow': ranges,
   'egress-deny': ranges,
   'upstream-ca': z.array(path),
+  'upstream-proxy': ways,
+  'upstream-proxy-auth': optionalPath,
+  'upstream-no-proxy': noProxy,
   'upstream-connect-timeout': timeout,
   'upstream-tls-timeout': timeout,
   'upstream-first-byte-timeout': timeout,
   'upstream-idle-timeout': timeout,
   'upstream-min-rate': rate,
   access: choice(['check', 'open']),
+  outage: choice(['serve', 'fail']),
+  offline: choice(['true', 'false']).transform((text) => text === 'true'),
+  'tag-ttl': duration,
   'grant-ttl': duration,
   'public-ttl': duration,
   'link-max-age': duration,
@@ -94,6 +105,9 @@ export function readOptions(
       egressAllow: options['egress-allow'],
       egressDeny: options['egress-deny'],
       upstreamCa: options['upstream-ca'],
+      upstreamProxy: options['upstream-proxy'],
+      upstreamProxyAuth: options['upstream-proxy-auth'],
+      upstreamNoProxy: options['upstream-no-proxy'],
       upstreamTimeouts: {
         connectMs: options['upstream-connect-timeout'],
         tlsMs: options['upstream-tls-timeout'],
@@ -102,6 +116,9 @@ export function readOptions(
         minBytesPerSecond: options['upstream-min-rate'],
       },
       access: options.access,
+      outage: options.outage,
+      offline: options.offline,
+      tagTtlMs: options['tag-ttl'],
       grantTtlMs: options['grant-ttl'],
       publicTtlMs: options['public-ttl'],
       linkMaxAgeMs: options['link-max-age'],
@@ -139,6 +156,16 @@ function checkPattern(text: string): string {
 
 function checkRange(text: string): string {
   parseRanges([text]);
+  return text;
+}
+
+function checkWay(text: string): string {
+  if (text !== ENVIRONMENT) parseWay(text);
+  return text;
+}
+
+function checkNoProxy(text: string): string {
+  parseNoProxy([text]);
   return text;
 }
 

@@ -2,12 +2,14 @@ import { setMaxListeners } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { asProxyError, ProxyError } from '../errors.js';
+import { headerValues } from '../http/headers.js';
+import { hasPassed } from '../http/via.js';
 import { type Authority, parseAuthority } from '../net/authority.js';
 import { dial } from '../net/dial.js';
 import { createQuota } from '../net/quota.js';
 import { createTokenBuckets } from '../net/token-buckets.js';
 import { clientAddress } from './admission.js';
-import type { DoorOptions, Engine, Passage, Visitor } from './contract.js';
+import type { DoorOptions, Engine, Passage, TunnelTarget, Visitor } from './contract.js';
 import type { Gate } from './gate.js';
 import { refusalOf, writeRefusal } from './refusal.js';
 import { takeOverTls } from './tls-handover.js';
@@ -23,6 +25,15 @@ export interface ConnectDoor {
   closeIdleTunnels(idleMs: number): void;
   /** Gives up what is being connected. */
   close(): void;
+}
+
+/** Who sent a CONNECT, and what came with it. */
+interface Caller {
+  readonly socket: Socket;
+  readonly head: Buffer;
+  readonly by: Visitor;
+  /** Its `Via`. */
+  readonly passedVia: string | undefined;
 }
 
 const DIAL_TIMEOUT_MS = 10_000;
@@ -52,15 +63,14 @@ export function createConnectDoor(
     return decideConnect(authority, options.policy, known);
   }
 
-  async function tunnel({ host, port }: Authority, socket: Socket, head: Buffer, by: Visitor): Promise<void> {
-    const upstream = await dial({
-      host,
-      port,
-      guard: options.guard,
-      timeoutMs: options.dialTimeoutMs ?? DIAL_TIMEOUT_MS,
-      signal: closing.signal,
-      allowHalfOpen: true,
-    });
+  function dialStraight({ host, port, signal }: TunnelTarget): Promise<Socket> {
+    const timeoutMs = options.dialTimeoutMs ?? DIAL_TIMEOUT_MS;
+    return dial({ host, port, guard: options.guard, timeoutMs, signal, allowHalfOpen: true });
+  }
+
+  async function tunnel({ socket, head, by, passedVia }: Caller, { host, port }: Authority): Promise<void> {
+    const dialTunnel = options.dialTunnel ?? dialStraight;
+    const upstream = await dialTunnel({ host, port, signal: closing.signal, passedVia });
     if (socket.destroyed) return void upstream.destroy();
     const opened = openTunnel(socket, upstream, {
       head,
@@ -73,7 +83,7 @@ export function createConnectDoor(
     events.onTunnelClose?.(host, port, bytes, by);
   }
 
-  async function intercept({ host, port }: Authority, socket: Socket, head: Buffer, by: Visitor): Promise<void> {
+  async function intercept({ socket, head, by }: Caller, { host, port }: Authority): Promise<void> {
     // Before the 200, so that a certificate that cannot be made is told and not guessed.
     const secureContext = options.leaves.contextFor(host);
     socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
@@ -103,17 +113,26 @@ export function createConnectDoor(
 
   async function answer(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
     const client = clientAddress(socket);
-    const by = { client, user: await gate.authenticate(client, socket, request.rawHeaders) };
+    const { rawHeaders } = request;
+    const by = { client, user: await gate.authenticate(client, socket, rawHeaders) };
+    if (options.viaId !== undefined && hasPassed(rawHeaders, options.viaId)) {
+      throw new ProxyError(
+        'loop',
+        'This CONNECT has been through this proxy before: a proxy above it leads back to it.',
+      );
+    }
+    const passed = headerValues(rawHeaders, 'via');
+    const caller = { socket, head, by, passedVia: passed.length === 0 ? undefined : passed.join(', ') };
     const authority = parseAuthority(request.url ?? '');
     const verdict = await judge(authority);
     if (verdict.kind === 'refuse') throw new ProxyError('denied', verdict.message);
     if (authority.isAddress) options.guard.check(authority.host, authority.port);
     if (socket.destroyed) return;
-    if (verdict.kind === 'tunnel') return tunnel(authority, socket, head, by);
+    if (verdict.kind === 'tunnel') return tunnel(caller, authority);
     if (verdict.kind !== 'intercept') return undefined;
     const over = handshakeBegins(authority.host, client);
     noteFirst(authority.host, authority.port, verdict.reason);
-    return intercept(authority, socket, head, by).finally(over);
+    return intercept(caller, authority).finally(over);
   }
 
   return {

@@ -105,6 +105,17 @@ export interface OriginAnswer {
   readonly body: Uint8Array | string;
 }
 
+/** What a tunnel asks for. `passedVia` is the `Via` of the client's CONNECT. */
+export interface TunnelTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly signal: AbortSignal;
+  readonly passedVia: string | undefined;
+}
+
+/** Opens a connection for a blind tunnel, both of whose sides can end alone. */
+export type DialTunnel = (target: TunnelTarget) => Promise<Socket>;
+
 /** What the door needs from the rest of the proxy. */
 export interface DoorOptions {
   readonly allowClients: Ranges;
@@ -119,6 +130,10 @@ export interface DoorOptions {
   readonly handler: (exchange: Exchange) => Promise<void>;
   /** Opens a connection to an upstream, with TLS where the scheme asks for it, for upgrades. */
   readonly dialUpstream: (target: Target) => Promise<Socket>;
+  /** Opens a connection for a tunnel; straight to the host where it is absent. */
+  readonly dialTunnel?: DialTunnel;
+  /** What this installation calls itself in `Via`: a CONNECT that has it has been here before. */
+  readonly viaId?: string;
   /** Answers requests to the proxy itself, such as `GET /ca.crt`; undefined for an unknown path. */
   readonly origin?: (path: string) => OriginAnswer | undefined;
   readonly events?: ProxyEvents;

@@ -1,6 +1,7 @@
 import { type HostPattern, matchesPattern, parseHostPattern } from '../net/host-pattern.js';
+import type { Way } from '../net/parent-address.js';
 
-/** How connections to a registry's hosts are secured: one entry of `registries` in the configuration file. */
+/** How connections to a registry's hosts are made and secured: one entry of `registries` in the configuration file. */
 export interface RegistrySettings {
   /** Host pattern, as in `--intercept`. */
   readonly pattern: string;
@@ -14,6 +15,8 @@ export interface RegistrySettings {
   readonly clientKey: string | undefined;
   /** Whether any certificate will do. */
   readonly insecure: boolean;
+  /** The ways to these hosts, in place of `--upstream-proxy`. */
+  readonly upstreamProxy?: readonly Way[];
 }
 
 /**

@@ -95,7 +95,7 @@ export function createBlobClient(
     }
     try {
       if (signal?.aborted) connection.destroy();
-      const headers = setHeader(request.headers, 'Host', hostHeader(request.target));
+      const headers = setHeader(request.headers, 'Host', request.host ?? hostHeader(request.target));
       return responseOf(connection, await connection.request(request.path, headers), over);
     } catch (error) {
       over();

@@ -55,7 +55,7 @@ export function createUpstreamClient(
       origin: originOf(request.target),
       path: request.path,
       method: request.method,
-      headers: [...setHeader(request.headers, 'Host', hostHeader(request.target))],
+      headers: [...setHeader(request.headers, 'Host', request.host ?? hostHeader(request.target))],
       body: request.body ?? null,
       responseHeaders: 'raw',
       // undici closes the connection after every HEAD unless it is told not to; that made each look-up of a tag a TLS handshake.

@@ -4,9 +4,11 @@ import { ProxyError } from '../errors.js';
 import type { Target } from '../http/exchange.js';
 import type { EgressGuard } from '../net/egress-guard.js';
 import type { HostPatterns } from '../net/host-pattern.js';
+import { readInto } from './copied-reads.js';
 import { upstreamFailure } from './failure.js';
-import { checkIdentity } from './server-identity.js';
+import type { Parents } from './parents.js';
 import type { UpstreamTimeouts } from './timeouts.js';
+import { afterHandshake, tlsOptions, tlsOver } from './tls-over.js';
 import type { Trust } from './trust.js';
 
 export interface ConnectOptions {
@@ -14,6 +16,8 @@ export interface ConnectOptions {
   readonly trust: Trust;
   /** `--deny`: hosts that no redirect and no token realm leads to either. */
   readonly deny?: Pick<HostPatterns, 'matches'>;
+  /** The proxies above this one; absent where there are none. */
+  readonly parents?: Parents | undefined;
   /** Resolving the name and TCP together. */
   readonly timeoutMs: number;
   /** The TLS handshake; as long as `timeoutMs` where it is not said. */
@@ -31,14 +35,31 @@ export function connectTimeouts({ connectMs, tlsMs }: UpstreamTimeouts): Pick<Co
 /**
  * Opens a connection to an upstream, with TLS where the target asks for it, and resolves when it is ready for HTTP/1.1.
  * The address that is dialled is the one that the egress guard saw, so a name cannot be rebound in between (threats
- * A05). Rejects with `egress-refused`, `upstream-dns`, `upstream-connect`, `upstream-tls` or `upstream-timeout`.
+ * A05). Rejects with `egress-refused`, `upstream-dns`, `upstream-parent`, `upstream-connect`, `upstream-tls` or `upstream-timeout`.
  */
-export function connectUpstream(target: Target, options: ConnectOptions, onread?: OnReadOpts): Promise<Socket> {
+export async function connectUpstream(target: Target, options: ConnectOptions, onread?: OnReadOpts): Promise<Socket> {
+  const { host, port } = target;
+  if (options.deny?.matches(host, port)) throw new ProxyError('egress-refused', `${host} is closed by --deny`);
+  // What a parent resolves cannot be looked at here; an address can.
+  if (isIP(host) !== 0) options.guard.check(host, port);
+  const raw = options.parents?.leadTo(target) ? await options.parents.open(target) : undefined;
+  return raw === undefined ? connectStraight(target, options, onread) : connectOver(raw, target, options, onread);
+}
+
+async function connectOver(
+  raw: Socket,
+  { scheme, host, port }: Target,
+  { trust, tlsMs, timeoutMs }: ConnectOptions,
+  onread: OnReadOpts | undefined,
+): Promise<Socket> {
+  const socket = scheme === 'http' ? raw : await tlsOver(raw, { host, port, trust, timeoutMs: tlsMs ?? timeoutMs });
+  if (onread) readInto(socket, onread);
+  return socket;
+}
+
+function connectStraight(target: Target, options: ConnectOptions, onread: OnReadOpts | undefined): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const { host, port } = target;
-    if (options.deny?.matches(host, port)) throw new ProxyError('egress-refused', `${host} is closed by --deny`);
-    const address = isIP(host) !== 0;
-    if (address) options.guard.check(host, port);
     const tcp = {
       host,
       port,
@@ -50,17 +71,7 @@ export function connectUpstream(target: Target, options: ConnectOptions, onread?
       ...(onread && { onread }),
     };
     const trusted = target.scheme === 'https' ? options.trust.forHost(host, port) : undefined;
-    const socket = trusted
-      ? tlsConnect({
-          ...tcp,
-          ...(!address && { servername: host }),
-          secureContext: trusted.context,
-          ALPNProtocols: ['http/1.1'],
-          checkServerIdentity: checkIdentity,
-          // Said in so many words, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes the default (threats C08).
-          rejectUnauthorized: !trusted.insecure,
-        })
-      : netConnect(tcp);
+    const socket = trusted ? tlsConnect({ ...tcp, ...tlsOptions(host, trusted) }) : netConnect(tcp);
     let timer = giveUpAfter(options.timeoutMs, (time) => `no connection within ${time}`);
     if (trusted) {
       socket.once('connect', () => {
@@ -93,12 +104,4 @@ export function connectUpstream(target: Target, options: ConnectOptions, onread?
       resolve(socket);
     });
   });
-}
-
-/** The last look before anything is sent: not our own authority, though it or one above it may be trusted (threats C04). */
-function afterHandshake(socket: TLSSocket, host: string, trust: Trust): ProxyError | undefined {
-  if (trust.ownAuthority.isInChain(socket.getPeerCertificate(true))) {
-    return new ProxyError('upstream-tls', `${host}: its certificate is signed by this proxy's own CA`);
-  }
-  return undefined;
 }

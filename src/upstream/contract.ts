@@ -6,6 +6,8 @@ export interface UpstreamRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: RawHeaders;
+  /** What stands in `Host`, where it is not the target: a request in absolute form names another. */
+  readonly host?: string;
   readonly body?: Readable;
   readonly signal?: AbortSignal;
 }
