@@ -1,0 +1,99 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { startFakeRegistry } from '../support/fake-registry.js';
+import { pullImage } from '../support/pull-image.js';
+import { createTempDir } from '../support/temp-dir.js';
+import { Content, runLoad } from './mixed-load.js';
+import { startCrashProxy } from './proxy-process.js';
+import { judgeFolder, spoolNames } from './stored-files.js';
+
+/*
+ * npm run test:crash -- --kills N: kills the built proxy N times, at whatever it is doing under mixed load or while it
+ * starts, on one data folder, and looks through what is left each time (I01). Ends with 1 where a client got wrong
+ * bytes, a file is not its digest, a link has no delivery, the spool is not clear after a start, or a pull fails.
+ */
+
+const { values } = parseArgs({
+  options: { kills: { type: 'string', default: '50' }, program: { type: 'string', default: 'dist/main.js' } },
+});
+const kills = Number(values.kills);
+/** Every so many kills hit a proxy that is still starting. */
+const EARLY_EVERY = 5;
+const LONGEST_LOAD_MS = 700;
+const LONGEST_START_MS = 400;
+/** A spool that nobody keeps; kept prefixes have other names. */
+const STRAY_SPOOL = /^[0-9a-f]{24}$/;
+
+const registry = await startFakeRegistry();
+const folder = await createTempDir();
+const data = join(folder.path, 'data');
+const content = new Content(registry);
+const starts: number[] = [];
+const complaints: string[] = [];
+let whole = 0;
+let broken = 0;
+
+/** Whether the registry was asked by this repository for these bytes, by digest or by the tag that pointed to them. */
+function hasDelivered(scope: string, digest: string): boolean {
+  const repository = scope.slice(scope.lastIndexOf(' ') + 1);
+  const names = new Set([digest, content.tagOf(repository, digest)]);
+  return registry.requests.some(
+    (one) => one.method === 'GET' && one.repository === repository && names.has(one.reference),
+  );
+}
+
+async function oneKill(n: number): Promise<void> {
+  content.grow();
+  const proxy = await startCrashProxy(values.program, folder.path, registry);
+  if (n % EARLY_EVERY === EARLY_EVERY - 1) {
+    await delay(Math.random() * LONGEST_START_MS);
+    await proxy.kill();
+  } else {
+    const { way, startMs } = await proxy.ready;
+    starts.push(startMs);
+    const stray = (await spoolNames(data)).filter((name) => STRAY_SPOOL.test(name));
+    if (stray.length > 0) complaints.push(`after start ${n} the spool held ${stray.join(', ')}`);
+    let isOver = false;
+    const load = runLoad(content, registry, way, () => isOver);
+    await delay(Math.random() * LONGEST_LOAD_MS);
+    isOver = true;
+    await proxy.kill();
+    const report = await load;
+    whole += report.whole;
+    broken += report.broken;
+    complaints.push(...report.wrong.map((what) => `wrong bytes before kill ${n}: ${what}`));
+  }
+  const judgement = await judgeFolder(data, hasDelivered);
+  complaints.push(...judgement.complaints.map((what) => `after kill ${n}: ${what}`));
+}
+
+async function lastPulls(): Promise<void> {
+  const proxy = await startCrashProxy(values.program, folder.path, registry);
+  const { way } = await proxy.ready;
+  for (let n = 0; n < 10; n += 1) {
+    const { repository, tag } = content.image();
+    await pullImage({ ...way, authority: registry.authority, repository, reference: tag, style: 'podman' });
+  }
+  proxy.process.kill('SIGTERM');
+  await new Promise((resolve) => proxy.process.once('exit', resolve));
+}
+
+try {
+  for (let n = 0; n < kills && complaints.length === 0; n += 1) await oneKill(n);
+  await lastPulls();
+} catch (error) {
+  complaints.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+}
+const judgement = await judgeFolder(data, hasDelivered);
+complaints.push(...judgement.complaints);
+const [first = 0] = starts;
+const longest = Math.max(...starts);
+process.stdout.write(
+  `${kills} kills: ${whole} answers whole, ${broken} broken; ${judgement.contents} contents and ${judgement.links} links` +
+    ` are left; the first start took ${first.toFixed(0)} ms, the longest ${(longest / first).toFixed(1)} times as long\n`,
+);
+for (const complaint of complaints) process.stdout.write(`${complaint}\n`);
+await registry.close();
+await folder.remove();
+process.exitCode = complaints.length > 0 ? 1 : 0;
