@@ -49,7 +49,7 @@ export async function startCrashProxy(program: string, folder: string, registry:
 
   async function whenReady(): Promise<{ readonly way: Way; readonly startMs: number }> {
     const found = await Promise.race([announced, exited]);
-    if (Array.isArray(found)) throw new Error(`the proxy ended with ${found[0]}: ${said.join('')}`);
+    if (Array.isArray(found)) throw new Error(`the proxy ended with ${String(found[0])}: ${said.join('')}`);
     const startMs = performance.now() - startedAt;
     const ca = [await readFile(found.file, 'utf8'), registry.ca];
     return { way: { proxy: parseAuthority(found.listen), ca }, startMs };
