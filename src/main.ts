@@ -8,6 +8,8 @@ if (problem !== undefined) {
   process.stderr.write(`${problem}\n`);
   process.exit(1);
 }
+// Without a listener, Node answers this signal with a debugger's port, where all memory can be read.
+process.on('SIGUSR1', () => undefined);
 const { run } = await import('./cli/run.js');
 
 // Whoever reads our output may go away (`| head`); that ends nothing.

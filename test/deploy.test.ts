@@ -26,6 +26,7 @@ interface Service {
   readonly volumes?: readonly string[];
   readonly ports?: readonly string[];
   readonly stop_grace_period?: string;
+  readonly ulimits?: Readonly<Record<string, number>>;
 }
 
 describe('deploy', () => {
@@ -65,6 +66,11 @@ describe('deploy', () => {
         'only volumes of its own',
       );
     }
+  });
+
+  it('F09: lets the container write no dump of its memory', () => {
+    const { services } = parse(read('deploy', 'compose.yaml')) as { services: Record<string, Service> };
+    for (const { ulimits } of Object.values(services)) assert.equal(ulimits?.['core'], 0);
   });
 
   it('keeps the admin port of the container on the machine', () => {
@@ -139,6 +145,7 @@ describe('deploy', () => {
     ['LockPersonality', 'yes'],
     ['SystemCallArchitectures', 'native'],
     ['SystemCallFilter', '@system-service'],
+    ['LimitCORE', '0'],
     ['StateDirectoryMode', '0700'],
     ['UMask', '0077'],
   ];

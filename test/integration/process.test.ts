@@ -84,6 +84,15 @@ describe('integration/process', function () {
     assert.equal(await proxy.end('SIGTERM'), 0);
   });
 
+  it('F09: opens no inspector when it is sent the signal for it', async () => {
+    proxy = await spawnProxy(folder.path, { registries: [registry] });
+    proxy.process.kill('SIGUSR1');
+    const { status } = await proxyGet({ ...proxy.way, authority: registry.authority, path: '/v2/' });
+    assert.equal(status, 200);
+    assert.equal(await proxy.end('SIGTERM'), 0);
+    assert.doesNotMatch(proxy.output(), /Debugger|inspector/i);
+  });
+
   it('tells of an insecure registry at the start, and once at the first connection to each host', async () => {
     const config = join(folder.path, 'insecure.yaml');
     await writeFile(config, 'registries:\n  127.0.0.1: {insecure: true}\n');
