@@ -1,4 +1,5 @@
 import type { StoreEvents } from './cache/contract.js';
+import type { Cache } from './cache/open-cache.js';
 import type { ProxyError } from './errors.js';
 import type { ProxyEvents } from './proxy/contract.js';
 import type { Logger } from './telemetry/log.js';
@@ -25,8 +26,20 @@ export function storeEvents(logger: Logger, metrics: Metrics, tell: (fault: Prox
       metrics.fault('content-damaged');
       logger.warn({ digest, reason }, 'Stored content was damaged; it is fetched again when it is asked for');
     },
+    rebuilding: (share) =>
+      logger.info({ count: Math.floor(share * 100) }, 'The index is being rebuilt; so many percent are done'),
     rebuilt: (entries) => logger.info({ count: entries }, 'The index was rebuilt'),
   };
+}
+
+/** What goes on in the store by itself, as metrics. */
+export function watchUpkeep(metrics: Metrics, cache: Cache): void {
+  metrics.watch('storeFaulty', () => (cache.store.fault === undefined ? 0 : 1));
+  metrics.watch('rebuildShare', () => cache.rebuildShare ?? 1);
+  metrics.watch('scrubShare', () => cache.scrub?.share ?? 0);
+  metrics.watch('scrubbed', () => cache.scrub?.checked ?? 0);
+  metrics.watch('scrubbedBytes', () => cache.scrub?.checkedBytes ?? 0);
+  metrics.watch('scrubbedBad', () => cache.scrub?.bad ?? 0);
 }
 
 /** What happens at the door, as log lines and counters. */

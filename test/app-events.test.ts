@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { authorityEvents, createFaultTeller, proxyEvents, storeEvents } from '../src/app-events.js';
+import { authorityEvents, createFaultTeller, proxyEvents, storeEvents, watchUpkeep } from '../src/app-events.js';
+import type { Cache } from '../src/cache/open-cache.js';
 import { ProxyError } from '../src/errors.js';
 import type { Logger } from '../src/telemetry/log.js';
 import type { Metrics } from '../src/telemetry/metrics.js';
@@ -48,6 +49,20 @@ describe('app-events', () => {
     assert.deepEqual(lines[0]?.fields, { host: 'ghcr.io', client: '10.0.0.1', reason: 'untrusted-ca' });
     assert.doesNotMatch(lines[1]?.message ?? '', /install/);
     assert.deepEqual(faults, ['client-tls', 'client-tls']);
+  });
+
+  it('tells how far a rebuild of the index is, and what the scrubber has done', () => {
+    storeEvents(logger, metrics, () => {}).rebuilding?.(0.499);
+    assert.deepEqual(lines[0]?.fields, { count: 49 });
+    const watched = new Map<string, () => number>();
+    const board = { watch: (name: string, read: () => number) => watched.set(name, read) } as unknown as Metrics;
+    const scrub = { share: 0.5, checked: 3, checkedBytes: 7, bad: 1, rounds: 0 };
+    const values = (cache: object): number[] => {
+      watchUpkeep(board, cache as Cache);
+      return [...watched.values()].map((read) => read());
+    };
+    assert.deepEqual(values({ store: { fault: 'full' }, rebuildShare: 0.2, scrub }), [1, 0.2, 0.5, 3, 7, 1]);
+    assert.deepEqual(values({ store: {} }), [0, 1, 0, 0, 0, 0]);
   });
 
   it('counts quarantined content as damage', () => {

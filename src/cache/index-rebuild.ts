@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { ProxyError } from '../errors.js';
 import type { FactKind, Index, StoreEvents } from './contract.js';
 import type { FactRecord } from './facts-lines.js';
@@ -12,6 +13,8 @@ import { storeFault } from './file-system.js';
  * lines.
  */
 const LAST_LINES_BYTES = 1024 * 1024;
+
+const TELL_EVERY_MS = 10_000;
 
 export interface IndexRebuildOptions {
   readonly factsFile: string;
@@ -46,6 +49,7 @@ export function createIndexRebuild(options: IndexRebuildOptions): IndexRebuild {
   /** Facts that were written since the filling began. */
   let written: Set<string> | undefined;
   let share: number | undefined;
+  let toldAt = 0;
   /** Counts fillings; only the last one goes on. */
   let latest = 0;
 
@@ -84,7 +88,12 @@ export function createIndexRebuild(options: IndexRebuildOptions): IndexRebuild {
   }
 
   function tell(mine: number, done: number): void {
-    if (mine === latest) share = done;
+    if (mine !== latest) return;
+    share = done;
+    const now = performance.now();
+    if (now - toldAt < TELL_EVERY_MS) return;
+    toldAt = now;
+    events.rebuilding?.(done);
   }
 
   return {
@@ -100,6 +109,7 @@ export function createIndexRebuild(options: IndexRebuildOptions): IndexRebuild {
       latest += 1;
       const mine = latest;
       share = 0;
+      toldAt = performance.now();
       // From now on, whatever is written goes to the new index by itself.
       written = new Set();
       try {

@@ -61,6 +61,8 @@ export interface Config {
   readonly grantTtlMs: number;
   readonly publicTtlMs: number;
   readonly linkMaxAgeMs: number;
+  /** Undefined where stored content is not hashed again by itself. */
+  readonly scrubRoundMs: number | undefined;
   readonly drainMs: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly logFormat: 'json' | 'pretty';

@@ -12,6 +12,7 @@ export type OptionKind =
   | 'ranges'
   | 'permitted-names'
   | 'duration'
+  | 'scrub'
   | 'timeout'
   | 'ways'
   | 'no-proxy'
@@ -263,6 +264,13 @@ export const OPTIONS = [
     metavar: 'DURATION',
     default: '30d',
     help: 'how long it counts that a repository delivered some content',
+  },
+  {
+    name: 'scrub',
+    kind: 'scrub',
+    metavar: 'DURATION',
+    default: '30d',
+    help: 'how long a round takes in which all stored content is hashed again, or `off`',
   },
   {
     name: 'drain',

@@ -8,7 +8,7 @@ import type { Config } from './config.js';
 import { OPTION_NAMES, type OptionName } from './option-table.js';
 import { ENVIRONMENT } from './parent-proxies.js';
 import { didYouMean } from './suggest.js';
-import { parseCount, parseDuration, parseListen, parsePort, parseSize, parseTimeout } from './units.js';
+import { parseCount, parseDuration, parseListen, parsePort, parseScrub, parseSize, parseTimeout } from './units.js';
 
 /** An option's value before it is read: one text, or several for a list. */
 export type OptionText = string | readonly string[];
@@ -30,6 +30,7 @@ const ranges = z.array(z.string().transform(reading(checkRange)));
 const duration = z.string().transform(reading(parseDuration));
 const ways = z.array(z.string().transform(reading(checkWay)));
 const noProxy = z.array(z.string().transform(reading(checkNoProxy)));
+const scrub = z.string().transform(reading(parseScrub));
 const timeout = z.string().transform(reading(parseTimeout));
 const rate = z.string().transform(reading(parseSize));
 const count = z.string().transform(reading(parseCount));
@@ -68,6 +69,7 @@ const SCHEMA = z.strictObject({
   'grant-ttl': duration,
   'public-ttl': duration,
   'link-max-age': duration,
+  scrub,
   drain: duration,
   'log-level': choice(['debug', 'info', 'warn', 'error', 'silent']),
   'log-format': choice(['json', 'pretty']),
@@ -122,6 +124,7 @@ export function readOptions(
       grantTtlMs: options['grant-ttl'],
       publicTtlMs: options['public-ttl'],
       linkMaxAgeMs: options['link-max-age'],
+      scrubRoundMs: options.scrub,
       drainMs: options.drain,
       logLevel: options['log-level'],
       logFormat: options['log-format'],

@@ -50,6 +50,14 @@ export function parseTimeout(text: string): number {
   return timeoutMs;
 }
 
+/** Reads how long a round of the scrubber takes; undefined for `off`. @throws Error with one sentence for the user */
+export function parseScrub(text: string): number | undefined {
+  if (text === 'off') return undefined;
+  const roundMs = parseDuration(text);
+  if (roundMs < 60_000) throw new Error(`${text} is too short for a round; write 1m or more, or off.`);
+  return roundMs;
+}
+
 /**
  * Reads `50GiB`, `10MB` or a plain number of bytes; kB, MB, GB, TB are powers of 1000, KiB to TiB powers of 1024.
  * @throws Error with one sentence for the user

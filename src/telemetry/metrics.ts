@@ -30,6 +30,12 @@ export type GaugeName =
   | 'storeEntries'
   | 'leafCertificates'
   | 'tunnels'
+  | 'storeFaulty'
+  | 'rebuildShare'
+  | 'scrubShare'
+  | 'scrubbed'
+  | 'scrubbedBytes'
+  | 'scrubbedBad'
   | 'insecureRegistries'
   | 'authorityExpiresSeconds';
 
@@ -48,6 +54,8 @@ export interface Metrics {
   upstreamBytes(registry: string, bytes: number): void;
   eviction(): void;
   ratelimitRemaining(registry: string, remaining: number): void;
+  /** A registry, or its token server, went away or came back. */
+  registryUp(registry: string, part: 'registry' | 'token server', up: boolean): void;
   fault(code: FaultCode): void;
   /** Says where the level of a gauge is read from now on; a reader that throws counts as 0. */
   watch(gauge: GaugeName, read: () => number): void;
@@ -60,6 +68,12 @@ const GAUGES = {
   fillsInFlight: ['entrepot_fills_in_flight', 'Downloads from upstream that are under way.'],
   storeBytes: ['entrepot_store_bytes', 'Bytes of content in the store.'],
   storeEntries: ['entrepot_store_entries', 'Pieces of content in the store.'],
+  storeFaulty: ['entrepot_store_faulty', '1 while the disk, the index or the log of facts fails, else 0.'],
+  rebuildShare: ['entrepot_index_rebuild_ratio', 'How much of a rebuild of the index is done; 1 while there is none.'],
+  scrubShare: ['entrepot_scrub_ratio', 'How much of the present round of the scrubber is done.'],
+  scrubbed: ['entrepot_scrubbed_total', 'Pieces of content that the scrubber has hashed.'],
+  scrubbedBytes: ['entrepot_scrubbed_bytes_total', 'Bytes of content that the scrubber has hashed.'],
+  scrubbedBad: ['entrepot_scrubbed_bad_total', 'Pieces of content that the scrubber found damaged.'],
   leafCertificates: ['entrepot_leaf_certificates', 'Leaf certificates held in memory.'],
   tunnels: ['entrepot_tunnels', 'Tunnels that are open and not looked into.'],
   insecureRegistries: [
@@ -119,6 +133,12 @@ export function createMetrics({ nodeDefaults = true }: { readonly nodeDefaults?:
     labelNames: ['registry'],
     registers,
   });
+  const registryUp = new Gauge({
+    name: 'entrepot_registry_up',
+    help: 'Whether a registry, or its token server, answers: 0 while it counts as away; only those that ever were are told.',
+    labelNames: ['registry', 'part'],
+    registers,
+  });
   const faults = new Counter({
     name: 'entrepot_faults_total',
     help: 'Exchanges and connections that failed, by fault and by who is to blame.',
@@ -130,15 +150,9 @@ export function createMetrics({ nodeDefaults = true }: { readonly nodeDefaults?:
   const readers = new Map<GaugeName, () => number>();
   for (const [gauge, [name, help]] of Object.entries(GAUGES)) {
     const read = (): number => levelOf(readers.get(gauge as GaugeName));
-    const level = new Gauge({
-      name,
-      help,
-      registers: [],
-      collect() {
-        this.set(read());
-      },
-    });
-    registry.registerMetric(level);
+    registry.registerMetric(
+      name.endsWith('_total') ? watchedCounter(name, help, read) : watchedGauge(name, help, read),
+    );
   }
 
   return {
@@ -161,11 +175,35 @@ export function createMetrics({ nodeDefaults = true }: { readonly nodeDefaults?:
     upstreamBytes: (name, bytes) => upstreamBytes.inc({ registry: registryLabel(name) }, bytes),
     eviction: () => evictions.inc(),
     ratelimitRemaining: (name, remaining) => ratelimit.set({ registry: registryLabel(name) }, remaining),
+    registryUp: (name, part, up) => registryUp.set({ registry: registryLabel(name), part }, up ? 1 : 0),
     fault: (code) => faults.inc(faultLabels(code)),
     watch: (gauge, read) => void readers.set(gauge, read),
     totals: async () => ({ requests: await sumBy(requests, 'cache'), sentBytes: await sumBy(sent, 'source') }),
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
+}
+
+function watchedGauge(name: string, help: string, read: () => number): Gauge {
+  return new Gauge({
+    name,
+    help,
+    registers: [],
+    collect() {
+      this.set(read());
+    },
+  });
+}
+
+function watchedCounter(name: string, help: string, read: () => number): Counter {
+  return new Counter({
+    name,
+    help,
+    registers: [],
+    collect() {
+      this.reset();
+      this.inc(read());
+    },
+  });
 }
 
 async function sumBy<Label extends string>(counter: Counter<Label>, label: Label): Promise<Record<string, number>> {

@@ -72,6 +72,7 @@ describe('config/load', () => {
       grantTtlMs: 60_000,
       publicTtlMs: 3_600_000,
       linkMaxAgeMs: 2_592_000_000,
+      scrubRoundMs: 2_592_000_000,
       drainMs: 30_000,
       logLevel: 'info',
       logFormat: 'json',

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { parseCount, parseDuration, parseListen, parsePort, parseSize, parseTimeout } from '../../src/config/units.js';
+import {
+  parseCount,
+  parseDuration,
+  parseListen,
+  parsePort,
+  parseScrub,
+  parseSize,
+  parseTimeout,
+} from '../../src/config/units.js';
 
 describe('config/units', () => {
   it('reads counts', () => {
@@ -45,6 +53,12 @@ describe('config/units', () => {
     assert.equal(parseTimeout('5s'), 5000);
     assert.equal(parseTimeout('24d'), 2_073_600_000);
     for (const text of ['0', '0s', '25d', 'x']) assert.throws(() => parseTimeout(text), /no time|too long|duration/);
+  });
+
+  it('reads how long a round of the scrubber takes, or that there is none', () => {
+    assert.equal(parseScrub('30d'), 2_592_000_000);
+    assert.equal(parseScrub('off'), undefined);
+    for (const text of ['0', '59s', 'on']) assert.throws(() => parseScrub(text), /too short|duration/);
   });
 
   const sizes: readonly [string, number][] = [

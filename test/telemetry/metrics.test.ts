@@ -58,6 +58,18 @@ describe('telemetry/metrics', () => {
     assert.ok(text.includes('entrepot_fills_in_flight 0'));
   });
 
+  it('reads sums that others keep, as counters', async () => {
+    const metrics = createMetrics({ nodeDefaults: false });
+    let bytes = 5;
+    metrics.watch('scrubbedBytes', () => bytes);
+    await metrics.render();
+    bytes = 7;
+    const text = await lines(metrics);
+    assert.ok(text.includes('entrepot_scrubbed_bytes_total 7'));
+    assert.ok(text.includes('# TYPE entrepot_scrubbed_bytes_total counter'));
+    assert.ok(text.includes('# TYPE entrepot_scrub_ratio gauge'));
+  });
+
   it('gives at most 200 registries a label of their own, over all metrics together (K09)', async () => {
     const metrics = createMetrics({ nodeDefaults: false });
     for (let n = 0; n < 300; n += 1) metrics.sentBytes(`r${n}.example`, 'upstream', 1);
