@@ -28,6 +28,19 @@ export interface Spool {
   commit(digest: Digest, mediaType: string | undefined): Promise<Entry>;
   /** Drops whatever was not committed and closes the file. Safe to call more than once. */
   close(): Promise<void>;
+  /** Closes the file and keeps what was written for `takeKept`, where it is worth it. Absent where nothing can be kept. */
+  readonly keep?: () => Promise<void>;
+}
+
+/** What an earlier download of the same content from the same repository has left. */
+export interface KeptSpool extends Spool {
+  /** The length that the content was said to have. */
+  readonly expectedBytes: number | undefined;
+  /**
+   * Reads all that was kept, checks it against its sums and gives it to `take`, up to the first damage; `writtenBytes`
+   * then ends there. Before it has come back, nothing may be appended. The bytes are valid only during the call.
+   */
+  replay(take: (bytes: Uint8Array) => void): Promise<void>;
 }
 
 /**
@@ -47,9 +60,12 @@ export interface CacheStore {
   /**
    * A place for content that is arriving. Room for `expectedBytes` is made first, within a second; without a length it
    * is made while the bytes come. Rejects with a `store` fault where there is no room or no disk. Content that is large
-   * for the store has to be asked for twice before other content goes for it: `digest` says what it is.
+   * for the store has to be asked for twice before other content goes for it: `digest` says what it is. With `scope`,
+   * the registry and repository that the bytes come from, they may be kept where they break off.
    */
-  createSpool(expectedBytes: number | undefined, digest?: Digest): Promise<Spool>;
+  createSpool(expectedBytes: number | undefined, digest?: Digest, scope?: string): Promise<Spool>;
+  /** What was kept of this content from this registry and repository; it is the caller's from now on. Never rejects. */
+  readonly takeKept?: (digest: Digest, scope: string) => Promise<KeptSpool | undefined>;
   /** Stores content that is whole and verified already, such as a manifest. */
   put(digest: Digest, bytes: Uint8Array, mediaType: string | undefined): Promise<Entry>;
   /** Forgets the content and removes its file. Open readers go on reading. */
@@ -188,6 +204,8 @@ export interface StoreEvents {
   fault(fault: ProxyError): void;
   /** Stored content was found damaged and is no longer held. */
   quarantined(digest: Digest, reason: string): void;
+  /** A rebuild of the index takes its time: told every ten seconds, with how much is done, from 0 to 1. */
+  rebuilding?(share: number): void;
   /** A rebuild of the index from files and log has ended, and there was something to rebuild. */
   rebuilt(entries: number, facts: number): void;
   /** A round of eviction has ended. */

@@ -22,6 +22,8 @@ export interface FileSystem {
   readAt(fd: number, into: Uint8Array, length: number, offset: number): Promise<number>;
   /** Writes all bytes. */
   writeAt(fd: number, bytes: Uint8Array, offset: number): Promise<void>;
+  /** Cuts a file off behind so many bytes. */
+  truncate(fd: number, sizeBytes: number): Promise<void>;
   /** Brings a file's bytes to the disk. */
   dataSync(fd: number): Promise<void>;
   /** Brings a folder's names to the disk. */
@@ -73,6 +75,7 @@ export const nodeFileSystem: FileSystem = {
       done += bytesWritten;
     }
   },
+  truncate: promisify(fs.ftruncate),
   dataSync: promisify(fs.fdatasync),
   async syncFolder(path) {
     const handle = await fsPromises.open(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);

@@ -18,8 +18,11 @@ export interface FillBody {
   abort(): void;
 }
 
-/** Opens the upstream's body. A rejection, which may carry the registry's own answer, becomes the flight's as it is. */
-export type FillOpener = (signal: AbortSignal) => Promise<FillBody>;
+/**
+ * Opens the upstream's body, from `fromBytes` on where that much is kept from before; the upstream may give the whole
+ * all the same. A rejection, which may carry the registry's own answer, becomes the flight's as it is.
+ */
+export type FillOpener = (signal: AbortSignal, fromBytes: number) => Promise<FillBody>;
 
 /**
  * Asks again for a body that broke off, from `fromBytes` on, with everything that could have expired made anew. The

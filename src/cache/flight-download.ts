@@ -1,6 +1,6 @@
-import { ProxyError } from '../errors.js';
+import { type FaultCode, ProxyError } from '../errors.js';
 import type { Digest } from '../oci/digest.js';
-import type { Spool } from './contract.js';
+import type { KeptSpool, Spool } from './contract.js';
 import type { FillBody, FillRequest, FillResumer } from './flight-contract.js';
 import { FlightIntake } from './flight-intake.js';
 import type { ResumeLimits } from './flight-limits.js';
@@ -11,7 +11,9 @@ import type { ChunkMemory, FlightWindow } from './flight-window.js';
 
 /** What a download needs of the table that it belongs to. */
 export interface DownloadContext {
-  readonly createSpool: (expectedBytes: number | undefined) => Promise<Spool>;
+  readonly createSpool: (expectedBytes: number | undefined, digest: Digest, key: string) => Promise<Spool>;
+  /** What an earlier download under this key has left. */
+  readonly takeKept: (digest: Digest, key: string) => Promise<KeptSpool | undefined>;
   readonly memory: ChunkMemory;
   readonly limits: ResumeLimits;
 }
@@ -87,13 +89,16 @@ export class FlightDownload implements Download {
 
   /** Brings all bytes in. Rejects with what the opener rejected with, or with the fault that could not be helped. */
   async run(): Promise<void> {
-    const body = await this.#request.open(this.signal);
+    const { body, kept } = await this.#open();
     if (this.signal.aborted) {
       body.abort();
+      await kept?.keep?.();
       return;
     }
     this.accept(body);
-    this.#events.onHead(this.#openSpool());
+    const opened = kept ? this.spool.start(Promise.resolve(kept)) : this.#openSpool();
+    this.#events.onHead(opened);
+    if (kept) await opened.then(() => this.#replay(kept));
     await receiveWhole(body, this, this.#context.limits);
     if (!this.matches()) await this.#secondTry();
     this.#intake.finish();
@@ -131,16 +136,42 @@ export class FlightDownload implements Download {
     this.#body?.abort();
   }
 
-  /** Lets go of memory and files. Never rejects. */
-  async close(): Promise<void> {
-    await Promise.all([this.#intake.close(), this.#replaced]);
+  /** Lets go of memory and files. `error` is what the flight ended with: what came until then may be kept. Never rejects. */
+  async close(error: unknown): Promise<void> {
+    await this.#replaced;
+    await this.#intake.close(isWorthKeeping(error));
+  }
+
+  /** Asks for the body, or for the rest of it. Nothing is kept that doesn't fit to what the upstream has now. */
+  async #open(): Promise<{ readonly body: FillBody; readonly kept: KeptSpool | undefined }> {
+    const { key, open } = this.#request;
+    const kept = await this.#context.takeKept(this.digest, key);
+    if (kept === undefined) return { body: await open(this.signal, 0), kept };
+    const body = await open(this.signal, kept.writtenBytes).catch(async (error: unknown) => {
+      // It says nothing about the bytes that this client was refused, or nobody could be asked.
+      await kept.keep?.();
+      throw error;
+    });
+    if (fits(body, kept)) return { body, kept };
+    await kept.close();
+    if ((body.startBytes ?? 0) === 0) return { body, kept: undefined };
+    body.abort();
+    return { body: await open(this.signal, 0), kept: undefined };
+  }
+
+  /** Hashes again what was kept. Where its end is damaged, the upstream is asked for that part, too. */
+  async #replay(kept: KeptSpool): Promise<void> {
+    await this.#intake.replay(kept, () => {
+      this.signal.throwIfAborted();
+      void this.#events.onReceived();
+    });
   }
 
   /** Other bytes came than were asked for. Where nobody has seen any of them, nobody can tell that there is another download. */
   async #secondTry(): Promise<void> {
     const mismatch = new ProxyError('digest-mismatch', `the upstream's bytes are not those of ${this.digest}`);
     if (this.#hasGiven || !this.canResume) throw mismatch;
-    this.#replaced = this.#intake.close();
+    this.#replaced = this.#intake.close(false);
     this.#intake = new FlightIntake(this.digest, this.#context.memory, this.#events);
     void this.#openSpool();
     await receiveWhole(await this.reopen(0), this, this.#context.limits);
@@ -148,6 +179,28 @@ export class FlightDownload implements Download {
   }
 
   #openSpool(): Promise<void> {
-    return this.spool.start(this.#context.createSpool(this.#sizeBytes));
+    return this.spool.start(this.#context.createSpool(this.#sizeBytes, this.digest, this.#request.key));
   }
+}
+
+/** Whether a body goes on where what was kept ends, and is of the same length. */
+function fits(body: FillBody, { writtenBytes, expectedBytes }: KeptSpool): boolean {
+  if ((body.startBytes ?? 0) !== writtenBytes) return false;
+  return body.sizeBytes === undefined || expectedBytes === undefined || body.sizeBytes === expectedBytes;
+}
+
+/** Faults that say nothing against the bytes that came before them. */
+const INNOCENT: ReadonlySet<FaultCode> = new Set<FaultCode>([
+  'client-gone',
+  'shutting-down',
+  'upstream-connect',
+  'upstream-dns',
+  'upstream-redirect',
+  'upstream-timeout',
+  'upstream-tls',
+  'upstream-truncated',
+]);
+
+function isWorthKeeping(error: unknown): boolean {
+  return error instanceof ProxyError && INNOCENT.has(error.code);
 }

@@ -96,6 +96,11 @@ export class Fill implements Flight {
     return !this.spool.detached;
   }
 
+  /** Resolves when a flight that has failed holds nothing any more; undefined for one that goes on. */
+  get gone(): Promise<void> | undefined {
+    return this.#gone;
+  }
+
   /** Counts somebody in who will take a reader. */
   expectReader(): void {
     this.#expected += 1;
@@ -278,7 +283,7 @@ export class Fill implements Flight {
     clearTimeout(this.#linger);
     this.#pace.stop();
     this.waiting.clear();
-    await this.#download.close();
+    await this.#download.close(this.#error);
     this.#context.onGone(this);
   }
 }

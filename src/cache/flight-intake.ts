@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.js';
+import type { KeptSpool } from './contract.js';
 import { FlightSpool, type FlightSpoolEvents } from './flight-spool.js';
 import { type Chunk, type ChunkMemory, FlightWindow } from './flight-window.js';
 
@@ -22,6 +23,15 @@ export class FlightIntake {
     this.window.push(bytes, sizeBytes, (chunk) => this.#takeChunk(chunk));
   }
 
+  /** Takes what was kept of an earlier download, which is the spool now, as if it had just come; `onTaken` after each step. */
+  replay(kept: KeptSpool, onTaken: () => void): Promise<void> {
+    return kept.replay((bytes) => {
+      this.#hash.update(bytes);
+      this.window.pass(bytes.byteLength);
+      onTaken();
+    });
+  }
+
   /** Whether the bytes so far have the digest. More may be taken afterwards. */
   matches(): boolean {
     const hash = this.#hash.copy();
@@ -36,10 +46,10 @@ export class FlightIntake {
     if (rest !== undefined) this.#takeChunk(rest);
   }
 
-  /** Lets go of memory and file. Never rejects. */
-  close(): Promise<void> {
+  /** Lets go of memory and file; with `keep`, the file waits for the next download. Never rejects. */
+  close(keep: boolean): Promise<void> {
     this.window.clear();
-    return this.spool.close();
+    return this.spool.close(keep);
   }
 
   #takeChunk(chunk: Chunk): void {

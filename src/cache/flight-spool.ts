@@ -108,18 +108,21 @@ export class FlightSpool {
     }
   }
 
-  /** Drops what was not committed and closes the file, once nobody reads or writes it. Never rejects. */
-  close(): Promise<void> {
+  /**
+   * Closes the file, once nobody reads or writes it. What was not committed is dropped, or with `keep` left for the next
+   * download where the store can. Never rejects.
+   */
+  close(keep = false): Promise<void> {
     this.detach();
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#close(keep);
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
+  async #close(keep: boolean): Promise<void> {
     await this.#writing;
     if (this.#reads > 0) await new Promise<void>((resolve) => (this.#onReadsDone = resolve));
     try {
-      await this.#spool?.close();
+      await (keep && this.#spool?.keep ? this.#spool.keep() : this.#spool?.close());
     } catch (error) {
       this.#events.onFault(asProxyError(error, 'store'));
     }

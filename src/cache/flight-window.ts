@@ -122,6 +122,11 @@ export class FlightWindow {
     }
   }
 
+  /** Counts bytes that came before and are not in memory. Only where nothing was pushed yet. */
+  pass(bytes: number): void {
+    this.#receivedBytes += bytes;
+  }
+
   /** The chunk that holds `offset`, or undefined where the window doesn't reach. */
   find(offset: number): Chunk | undefined {
     if (offset >= this.#receivedBytes) return undefined;

@@ -1,6 +1,7 @@
 import { ProxyError } from '../errors.js';
+import type { Digest } from '../oci/digest.js';
 import { type BufferPool, createBufferPool } from './buffer-pool.js';
-import type { CacheStore } from './contract.js';
+import type { CacheStore, KeptSpool } from './contract.js';
 import type { FillRequest, Flight } from './flight-contract.js';
 import { Fill, type FillContext } from './flight-fill.js';
 import { FLIGHT_LIMITS, type FlightLimits } from './flight-limits.js';
@@ -33,7 +34,7 @@ export interface Flights {
 }
 
 export interface FlightsOptions {
-  readonly store: Pick<CacheStore, 'createSpool'>;
+  readonly store: Pick<CacheStore, 'createSpool' | 'takeKept'>;
   /** Memory for bytes that are read back from disk, to be shared with the store. */
   readonly buffers?: BufferPool;
   /** Told of each fault of the disk or of a caller's `onVerified`; no client sees them. */
@@ -56,7 +57,8 @@ export function createFlights(options: FlightsOptions): Flights {
   let closing: ProxyError | undefined;
 
   const context: FillContext = {
-    createSpool: (expectedBytes) => options.store.createSpool(expectedBytes),
+    createSpool: (expectedBytes, digest, key) => options.store.createSpool(expectedBytes, digest, key),
+    takeKept,
     memory: createChunkMemory(limits.chunkBytes, limits.sharedRingBytes),
     buffers: options.buffers ?? createBufferPool(),
     limits,
@@ -69,6 +71,12 @@ export function createFlights(options: FlightsOptions): Flights {
       fills.delete(fill);
     },
   };
+
+  /** What a flight that has just failed leaves is there a moment later. */
+  async function takeKept(digest: Digest, key: string): Promise<KeptSpool | undefined> {
+    for (const fill of fills.keys()) if (fill.key === key) await fill.gone;
+    return options.store.takeKept?.(digest, key);
+  }
 
   /** Flights go on when their clients leave, and so they are what has to be counted. */
   function checkPlaces(places: FlightPlaces, client: string): void {

@@ -1,9 +1,11 @@
 import { constants } from 'node:fs';
+import { crc32 } from 'node:zlib';
 import { ProxyError } from '../errors.js';
 import type { Digest } from '../oci/digest.js';
-import type { Entry, Spool } from './contract.js';
+import type { Entry, KeptSpool, Spool } from './contract.js';
 import { discardFile, type FileSystem, storeFault } from './file-system.js';
-import { RunningSums } from './sums.js';
+import type { KeptPrefix, SpoolKeeper } from './kept-spools.js';
+import { CHUNK_BYTES, RunningSums } from './sums.js';
 
 /** A whole spool, ready to become content. */
 export interface FinishedSpool {
@@ -19,6 +21,16 @@ export interface SpoolOptions {
   /** Moves the finished spool into place, or removes it where the content is held already. */
   readonly commit: (spool: FinishedSpool, digest: Digest, mediaType: string | undefined) => Promise<Entry>;
   readonly onFault: (fault: ProxyError) => void;
+  /** Where what was written may outlive the download. */
+  readonly keeper?: SpoolKeeper;
+}
+
+/** Less is not worth the files. */
+const KEPT_LEAST_BYTES = 1024 * 1024;
+
+/** How much may be written before it is noted that it is good: what a kill costs at most. */
+function noteStep(writtenBytes: number): number {
+  return Math.min(64 * KEPT_LEAST_BYTES, Math.max(KEPT_LEAST_BYTES, writtenBytes / 8));
 }
 
 /** Opens a new spool file. Rejects with the system's error. */
@@ -27,20 +39,44 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   return new SpoolFile(options, await options.files.open(options.path, flags));
 }
 
-class SpoolFile implements Spool {
+/** Opens a spool that was kept. Rejects with the system's error. */
+export async function openKeptSpool(options: SpoolOptions, prefix: KeptPrefix): Promise<KeptSpool> {
+  const { files } = options;
+  const fd = await files.open(options.path, constants.O_RDWR);
+  try {
+    // Whatever was written and not noted any more is of no use, and might stand behind the end of the content.
+    await files.truncate(fd, prefix.sizeBytes);
+  } catch (error) {
+    await files.close(fd).catch(() => {});
+    throw error;
+  }
+  return new SpoolFile(options, fd, prefix);
+}
+
+class SpoolFile implements KeptSpool {
   readonly #options: SpoolOptions;
   readonly #fd: number;
   readonly #sums = new RunningSums();
-  #writtenBytes = 0;
+  #writtenBytes: number;
+  #notedBytes: number;
+  #hasNote: boolean;
+  /** The sums of what was kept and is not read again yet. */
+  #unread: Uint32Array | undefined;
+  readonly expectedBytes: number | undefined;
   #failed: ProxyError | undefined;
   #committed = false;
   #underWay = 0;
   #closing: Promise<void> | undefined;
   #whenIdle: (() => void) | undefined;
 
-  constructor(options: SpoolOptions, fd: number) {
+  constructor(options: SpoolOptions, fd: number, kept?: KeptPrefix) {
     this.#options = options;
     this.#fd = fd;
+    this.expectedBytes = kept?.expectedBytes;
+    this.#unread = kept?.crcs;
+    this.#writtenBytes = kept?.sizeBytes ?? 0;
+    this.#notedBytes = this.#writtenBytes;
+    this.#hasNote = kept !== undefined;
   }
 
   get writtenBytes(): number {
@@ -51,6 +87,8 @@ class SpoolFile implements Spool {
     await this.#use('write to the spool', async () => {
       if (this.#failed !== undefined) throw this.#failed;
       if (this.#committed) throw new ProxyError('internal', 'a spool was appended to after its commit');
+      if (this.#unread !== undefined)
+        throw new ProxyError('internal', 'a spool was appended to before it was replayed');
       try {
         await this.#options.files.writeAt(this.#fd, bytes, this.#writtenBytes);
       } catch (error) {
@@ -60,6 +98,32 @@ class SpoolFile implements Spool {
       }
       this.#sums.update(bytes);
       this.#writtenBytes += bytes.byteLength;
+      const isDue = this.#writtenBytes - this.#notedBytes >= noteStep(this.#writtenBytes);
+      if (isDue && this.#options.keeper !== undefined) await this.#note(this.#options.keeper);
+    });
+  }
+
+  replay(take: (bytes: Uint8Array) => void): Promise<void> {
+    return this.#use('read what was kept', async () => {
+      const crcs = this.#unread ?? new Uint32Array();
+      const chunk = new Uint8Array(CHUNK_BYTES);
+      let goodBytes = 0;
+      for (const crc of crcs) {
+        const lengthBytes = Math.min(CHUNK_BYTES, this.#writtenBytes - goodBytes);
+        // What cannot be read is as good as damaged.
+        const gotBytes = await this.#options.files.readAt(this.#fd, chunk, lengthBytes, goodBytes).catch(() => 0);
+        const bytes = chunk.subarray(0, gotBytes);
+        if (gotBytes < lengthBytes || crc32(bytes) !== crc) break;
+        this.#sums.update(bytes);
+        goodBytes += gotBytes;
+        take(bytes);
+      }
+      if (goodBytes < this.#writtenBytes) {
+        await this.#options.files.truncate(this.#fd, goodBytes);
+        this.#writtenBytes = goodBytes;
+        this.#notedBytes = 0;
+      }
+      this.#unread = undefined;
     });
   }
 
@@ -80,19 +144,45 @@ class SpoolFile implements Spool {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#closeWhenIdle();
+    this.#closing ??= this.#closeWhenIdle(false);
+    return this.#closing;
+  }
+
+  keep(): Promise<void> {
+    this.#closing ??= this.#closeWhenIdle(true);
     return this.#closing;
   }
 
   /** A descriptor closed under a read could be another file's by the time the read happens. */
-  async #closeWhenIdle(): Promise<void> {
+  async #closeWhenIdle(isWanted: boolean): Promise<void> {
     if (this.#underWay > 0) {
       await new Promise<void>((resolve) => {
         this.#whenIdle = resolve;
       });
     }
-    await this.#options.files.close(this.#fd).catch(() => {});
-    if (!this.#committed) await discardFile(this.#options.files, this.#options.path);
+    const { files, path, keeper } = this.#options;
+    const isKept = isWanted && keeper !== undefined && (await this.#isWorthKeeping(keeper));
+    await files.close(this.#fd).catch(() => {});
+    if (isKept) return keeper.keep();
+    if (!this.#committed) await discardFile(files, path);
+    if (this.#hasNote) await keeper?.forget();
+  }
+
+  async #isWorthKeeping(keeper: SpoolKeeper): Promise<boolean> {
+    if (this.#committed || this.#failed !== undefined || this.#writtenBytes < KEPT_LEAST_BYTES) return false;
+    if (this.#unread === undefined && this.#writtenBytes > this.#notedBytes) await this.#note(keeper);
+    return this.#notedBytes === this.#writtenBytes;
+  }
+
+  /** What cannot be noted cannot be kept; the download itself doesn't suffer. */
+  async #note(keeper: SpoolKeeper): Promise<void> {
+    try {
+      await keeper.note(this.#writtenBytes, this.#sums.crcs());
+      this.#notedBytes = this.#writtenBytes;
+      this.#hasNote = true;
+    } catch {
+      // The last note stands, and says less than there is.
+    }
   }
 
   async #use<T>(doing: string, task: () => Promise<T>): Promise<T> {

@@ -33,7 +33,7 @@ export async function fill(visit: Visit, digest: Digest, by: PermittedBy): Promi
       digest,
       client: visit.exchange.client,
       mediaType: undefined,
-      open: (signal) => openFill(visit, digest, signal),
+      open: (signal, fromBytes) => openFill(visit, digest, signal, fromBytes),
       resume: (signal, fromBytes) => resumeFill(visit, digest, signal, fromBytes),
       onVerified: async (_sizeBytes, entry) => {
         if (!entry) return;

@@ -16,7 +16,7 @@ describe('cache/flight-intake', () => {
   });
 
   afterEach(async () => {
-    await intake.close();
+    await intake.close(false);
     assert.equal(store.openSpools, 0);
     store.remove();
   });

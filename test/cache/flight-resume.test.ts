@@ -40,7 +40,7 @@ describe('cache/flight-resume', () => {
       receive: (bytes) => void parts.push(Buffer.from(bytes)),
       matches: () => Buffer.concat(parts).equals(content),
     };
-    const first = await upstream.open(signal);
+    const first = await upstream.open(signal, 0);
     const error = await receiveWhole(first, download, { ...LIMITS, ...limits }).catch((thrown: unknown) => thrown);
     return { received: Buffer.concat(parts), asked: upstream.asked, error };
   }

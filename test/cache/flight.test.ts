@@ -200,7 +200,7 @@ describe('cache/flight', () => {
       open: async (signal) => {
         told = signal;
         await gate.opened;
-        return upstream.open(signal);
+        return upstream.open(signal, 0);
       },
     });
     await harness.flights.close();

@@ -65,7 +65,7 @@ export function scriptUpstream(content: Buffer, script: readonly ScriptedAnswer[
   }
 
   return {
-    open: (signal) => answer(signal, 0),
+    open: answer,
     resume: answer,
     asked,
     get aborted() {
