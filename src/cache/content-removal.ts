@@ -11,6 +11,8 @@ import type { KeyedQueue } from './keyed-queue.js';
 export interface ContentRemoval {
   /** Forgets the content and removes its file; open readers go on. Rejects with the system's error. */
   remove(digest: Digest): Promise<void>;
+  /** As `remove`, if `mayGo` still says so when the digest's turn has come; gives what it said. */
+  evict(digest: Digest, mayGo: () => boolean): Promise<boolean>;
   /** Puts a damaged file aside, unless another has taken its place: `ino` is that of the file that was read. */
   quarantine(digest: Digest, ino: number, reason: string): Promise<void>;
   /** Forgets content whose file is gone, or is none. */
@@ -36,20 +38,28 @@ export function createContentRemoval(options: Options): ContentRemoval {
     await entries.forget(digest);
   }
 
+  async function removeNow(digest: Digest): Promise<void> {
+    // The file goes first: a row without a file heals itself, and a file without a row would come back.
+    await files.unlink(contentPath(directory, digest)).catch((error: unknown) => {
+      if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENOTDIR') throw error;
+    });
+    await discardFile(files, sumsPath(directory, digest));
+    await forget(digest);
+  }
+
   /** A damaged file that cannot be kept is removed: it must not stand under its digest. */
   async function moveAway(path: string, aside: string): Promise<void> {
     await files.rename(path, aside).catch(() => discardFile(files, path));
   }
 
   return {
-    remove: (digest) =>
+    remove: (digest) => turns.run(digest, () => removeNow(digest)),
+
+    evict: (digest, mayGo) =>
       turns.run(digest, async () => {
-        // The file goes first: a row without a file heals itself, and a file without a row would come back.
-        await files.unlink(contentPath(directory, digest)).catch((error: unknown) => {
-          if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENOTDIR') throw error;
-        });
-        await discardFile(files, sumsPath(directory, digest));
-        await forget(digest);
+        if (!mayGo()) return false;
+        await removeNow(digest);
+        return true;
       }),
 
     quarantine: (digest, ino, reason) =>

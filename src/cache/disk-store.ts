@@ -3,32 +3,46 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ProxyError } from '../errors.js';
 import type { BodyReader } from '../http/body.js';
 import type { Digest } from '../oci/digest.js';
+import type { Space } from './budget.js';
 import { type BufferPool, createBufferPool } from './buffer-pool.js';
 import { type ContentCheck, createContentCheck } from './content-check.js';
 import { createContentFiles, type OnDamage } from './content-files.js';
 import { contentPath } from './content-paths.js';
 import { createContentRemoval } from './content-removal.js';
-import type { CacheStore, Entry, Index, Inventory, StoreEvents } from './contract.js';
+import type { CacheStore, Entry, FactStore, Index, Inventory, StoreEvents } from './contract.js';
 import type { DataFolder } from './data-folder.js';
 import { Entries } from './entries.js';
 import { createInventory } from './entry-listing.js';
 import type { FaultBoard } from './fault-board.js';
 import { type FileSystem, nodeFileSystem, storeFault } from './file-system.js';
 import { createHotContent, HOT_CONTENT_BYTES } from './hot-content.js';
+import type { ImagePattern } from './image-patterns.js';
 import { createKeyedQueue } from './keyed-queue.js';
+import { createOpenReaders } from './open-readers.js';
+import { createPins, type PinBoard } from './pins.js';
 import { readWhole } from './read-whole.js';
 import { walkContent } from './rebuild.js';
+import { createSteadyClock } from './steady-clock.js';
+import { createStoreRoom, type RoomOptions } from './store-room.js';
 import { createSpools } from './store-spools.js';
 import { readSums } from './sums-file.js';
 
 /** What a start waits for the rows to be read; those of a large store are read while it serves. */
 const LOAD_WAIT_MS = 200;
 
+/** How often uses are written into the index, and what is too old or too much is looked for. */
+const TEND_EVERY_MS = 60_000;
+
 export interface DiskStoreOptions {
   readonly folder: DataFolder;
   readonly index: Index;
   readonly faults: FaultBoard;
   readonly events: StoreEvents;
+  readonly facts: FactStore;
+  /** What the store may take; without it nothing is evicted. */
+  readonly room?: RoomOptions | undefined;
+  /** Images that are pinned by the configuration. */
+  readonly pinPatterns?: readonly ImagePattern[];
   readonly pool?: BufferPool;
   /** Memory for small contents; none by default. */
   readonly hotBytes?: number;
@@ -41,6 +55,11 @@ export interface DiskStore extends CacheStore {
   /** Gives every content file its row. The store serves meanwhile. True where the walk was not stopped by `close`. */
   rebuild(onShare?: (share: number) => void): Promise<boolean>;
   readonly inventory: Inventory;
+  readonly pins: PinBoard;
+  /** How much room there is; undefined until it was measured. */
+  readonly space: Space | undefined;
+  /** Writes uses into the index and evicts what is due. It happens every minute by itself. */
+  tend(): Promise<void>;
   /** Hashes a whole file; a damaged one is quarantined, and a good one that no row tells of gets its row. */
   readonly check: ContentCheck;
 }
@@ -50,12 +69,31 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
   const { folder, index, faults, events } = options;
   const files = options.files ?? nodeFileSystem;
   const { directory } = folder;
-  const entries = new Entries(index);
+  const storeNow = createSteadyClock();
+  const entries = new Entries(index, storeNow);
+  const reading = createOpenReaders();
   const turns = createKeyedQueue();
   const hot = options.hotBytes === undefined ? undefined : createHotContent(options.hotBytes);
   let closed = false;
   const removal = createContentRemoval({ directory, files, entries, turns, hot, contents: () => contents, events });
-  const createSpool = createSpools({ folder, files, entries, turns, faults });
+  const pins = createPins({
+    facts: options.facts,
+    source: { find: (digest) => entries.find(digest), readAll },
+    patterns: options.pinPatterns ?? [],
+    onRead: (pinned) => entries.setPinned(pinned),
+  });
+  const room = createStoreRoom({
+    room: options.room,
+    directory,
+    files,
+    entries,
+    index,
+    pins,
+    now: storeNow,
+    remove: evict,
+    events,
+  });
+  const createSpool = createSpools({ folder, files, entries, turns, faults, room, now: storeNow, onCommitted });
   const onDamage: OnDamage = (digest, ino, reason) => removal.quarantine(digest, ino, reason);
   const contents = createContentFiles({
     files,
@@ -92,9 +130,10 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     return entry;
   }
 
-  function openForUse(digest: Digest): Promise<BodyReader | undefined> {
+  async function openForUse(digest: Digest): Promise<BodyReader | undefined> {
     entries.touch(digest);
-    return open(digest);
+    const reader = await open(digest);
+    return reader && reading.track(digest, reader);
   }
 
   async function giveRow(digest: Digest): Promise<void> {
@@ -138,8 +177,12 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     }
   }
 
+  function onCommitted({ mediaType }: Entry): void {
+    if (mediaType !== undefined) pins.noteManifest();
+  }
+
   async function put(digest: Digest, bytes: Uint8Array, mediaType: string | undefined): Promise<Entry> {
-    const spool = await createSpool(bytes.byteLength);
+    const spool = await createSpool(bytes.byteLength, digest);
     try {
       await spool.append(bytes);
       return await spool.commit(digest, mediaType);
@@ -148,9 +191,18 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     }
   }
 
-  async function remove(digest: Digest): Promise<void> {
+  /** What is being read stays, and what was pinned or went meanwhile. */
+  function mayGo(digest: Digest): boolean {
+    return !reading.has(digest) && entries.describe(digest)?.pinned === false;
+  }
+
+  function evict(digest: Digest): Promise<boolean> {
+    return told(removal.evict(digest, () => mayGo(digest)));
+  }
+
+  async function told<T>(removing: Promise<T>): Promise<T> {
     try {
-      await removal.remove(digest);
+      return await removing;
     } catch (error) {
       const fault = storeFault('remove content', error);
       faults.report('writing', fault);
@@ -158,20 +210,33 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     }
   }
 
+  async function tend(): Promise<void> {
+    await entries.saveUses();
+    await room.sweep();
+  }
+
+  const tending = setInterval(() => void tend(), TEND_EVERY_MS);
+  tending.unref();
+
   return {
     lookup,
     open: openForUse,
     readAll,
     createSpool,
     put,
-    remove,
+    remove: (digest) => told(removal.remove(digest)),
     get usage() {
       return entries.usage;
     },
     get fault() {
       return faults.current;
     },
-    inventory: createInventory(entries, index, loading),
+    pins,
+    inventory: createInventory({ entries, index, loaded: loading, refreshPins: () => pins.refresh() }),
+    get space() {
+      return room.space;
+    },
+    tend,
     rebuild: (onShare) => walkContent(directory, giveRow, () => closed, onShare),
     async check(digest, pace) {
       const checked = await checkFile(digest, pace);
@@ -180,6 +245,8 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     },
     async close() {
       closed = true;
+      clearInterval(tending);
+      await room.close();
       await loading;
       await turns.idle();
       await entries.saveUses();

@@ -1,16 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Space } from './budget.js';
 import { type BufferPool, createBufferPool } from './buffer-pool.js';
-import type { CacheStore, FactStore, Inventory, StoreEvents } from './contract.js';
+import type { CacheStore, FactStore, Inventory, Pins, StoreEvents } from './contract.js';
 import { openDataFolder } from './data-folder.js';
 import { openDiskStore } from './disk-store.js';
 import { createFactStore } from './fact-store.js';
 import { createFactsLog, factsLogPath } from './facts-log.js';
 import { createFaultBoard } from './fault-board.js';
 import { type FileSystem, nodeFileSystem, storeFault } from './file-system.js';
+import type { ImagePattern } from './image-patterns.js';
 import { type AdoptContent, createIndexRebuild } from './index-rebuild.js';
 import { beginKeyvIndex, indexFile, openKeyvIndex } from './keyv-index.js';
+import type { PinBoard } from './pins.js';
 import type { ScrubProgress } from './scrub.js';
 import { openStandingIndex } from './standing-index.js';
+import type { RoomOptions } from './store-room.js';
 import { startUpkeep } from './upkeep.js';
 import { createVerify, type Verify } from './verify.js';
 
@@ -41,6 +45,11 @@ export interface Cache {
   readonly facts: FactStore;
   /** Listings of what is held. */
   readonly inventory: Inventory;
+  readonly pins: Pins;
+  /** How much room the store has; undefined until it was measured. */
+  readonly space: Space | undefined;
+  /** Writes uses down and evicts what is due. It happens every minute by itself. */
+  tend(): Promise<void>;
   /** Settles when an index that has to be rebuilt is whole again, or the cache was closed; at once where none has to be. */
   readonly rebuilt: Promise<unknown>;
   readonly verify: Verify;
@@ -112,7 +121,7 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
       store,
       facts,
       inventory: store.inventory,
-      pins,
+      pins: store.pins,
       get space() {
         return store.space;
       },

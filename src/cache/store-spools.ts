@@ -2,13 +2,19 @@ import { ProxyError } from '../errors.js';
 import type { Digest } from '../oci/digest.js';
 import { commitContent } from './commit-content.js';
 import { newSpoolPath, spoolFolder } from './content-paths.js';
-import type { Entry, Spool } from './contract.js';
+import type { CacheStore, Entry, Spool } from './contract.js';
 import type { DataFolder } from './data-folder.js';
 import type { Entries } from './entries.js';
+import { NO_ROOM } from './evictor.js';
 import type { FaultBoard } from './fault-board.js';
 import { errorCode, type FileSystem, storeFault } from './file-system.js';
 import type { KeyedQueue } from './keyed-queue.js';
+import type { OpenSpools, Reservation } from './open-spools.js';
 import { type FinishedSpool, openSpool } from './spool-file.js';
+import type { StoreRoom } from './store-room.js';
+
+/** Room is asked for in such steps where nobody knows how long a body is. */
+const ROOM_STEP_BYTES = 64 * 1024 * 1024;
 
 interface Options {
   readonly folder: DataFolder;
@@ -16,20 +22,22 @@ interface Options {
   readonly entries: Entries;
   readonly turns: KeyedQueue;
   readonly faults: FaultBoard;
+  readonly room: Pick<StoreRoom, 'reserve' | 'space'> & { readonly spools: Pick<OpenSpools, 'delete'> };
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly onCommitted: (entry: Entry) => void;
 }
 
 /** Opens spools, and makes entries of those that are committed. Rejects with a `store` fault, which is reported. */
-export function createSpools(options: Options): (expectedBytes: number | undefined) => Promise<Spool> {
-  const { folder, files, entries, turns, faults } = options;
+export function createSpools(options: Options): CacheStore['createSpool'] {
+  const { folder, files, entries, turns, faults, room, now, onCommitted } = options;
   const { directory } = folder;
 
-  /** Where the file system cannot say, the writes will. */
-  function freeBytes(): Promise<number> {
-    return files.freeBytes(directory).catch(() => Number.POSITIVE_INFINITY);
-  }
-
-  async function newSpool(): Promise<Spool> {
-    const spool = { files, path: newSpoolPath(directory), commit, onFault: report };
+  async function newSpool(reservation: Reservation): Promise<Spool> {
+    const path = newSpoolPath(directory);
+    const spool = { files, path, commit, onFault: report };
+    // Known before it is there, so that nobody counts its bytes twice.
+    reservation.file = path;
     try {
       return await openSpool(spool);
     } catch (error) {
@@ -39,14 +47,56 @@ export function createSpools(options: Options): (expectedBytes: number | undefin
     return openSpool(spool);
   }
 
+  async function reserve(bytes: number, digest: Digest | undefined): Promise<Reservation> {
+    const reserved = await room.reserve(bytes, digest);
+    if (typeof reserved !== 'string') return reserved;
+    const fault = new ProxyError('store', `${directory} has no room for ${bytes} bytes: ${reserved}`);
+    // Not to fit into the budget is no fault of the disk; to be full with nothing to evict is one.
+    if (reserved === NO_ROOM && room.space !== undefined && room.space.diskRoomBytes < bytes) report(fault);
+    throw fault;
+  }
+
+  /** The spool with its room: more is asked for when it gets longer than was told, and all is given back at its end. */
+  function inItsRoom(spool: Spool, reservation: Reservation): Spool {
+    reservation.writtenBytes = () => spool.writtenBytes;
+    const giveBack = (): void => room.spools.delete(reservation);
+
+    async function append(bytes: Uint8Array): Promise<void> {
+      if (spool.writtenBytes + bytes.byteLength > reservation.bytes) {
+        const more = await reserve(Math.max(ROOM_STEP_BYTES, bytes.byteLength), undefined);
+        reservation.bytes += more.bytes;
+        room.spools.delete(more);
+      }
+      return spool.append(bytes);
+    }
+
+    return {
+      get writtenBytes() {
+        return spool.writtenBytes;
+      },
+      append,
+      read: (into, offset) => spool.read(into, offset),
+      async commit(digest, mediaType) {
+        const entry = await spool.commit(digest, mediaType);
+        giveBack();
+        return entry;
+      },
+      async close() {
+        await spool.close();
+        giveBack();
+      },
+    };
+  }
+
   function commit(spool: FinishedSpool, digest: Digest, mediaType: string | undefined): Promise<Entry> {
     return turns.run(digest, async () => {
       try {
-        const description = { digest, mediaType, storedAt: Date.now() };
+        const description = { digest, mediaType, storedAt: now() };
         const sums = await commitContent(files, folder, spool, description);
         const entry = { digest, sizeBytes: sums.sizeBytes, mediaType: sums.mediaType, storedAt: sums.storedAt };
         await entries.remember(entry);
         faults.clear('writing');
+        onCommitted(entry);
         return entry;
       } catch (error) {
         throw failed('commit content', error);
@@ -64,13 +114,12 @@ export function createSpools(options: Options): (expectedBytes: number | undefin
     faults.report('writing', fault);
   }
 
-  return async (expectedBytes) => {
+  return async (expectedBytes, digest) => {
+    const reservation = await reserve(expectedBytes ?? 0, digest);
     try {
-      if (expectedBytes !== undefined && (await freeBytes()) < expectedBytes) {
-        throw new ProxyError('store', `the disk of ${directory} has no room for ${expectedBytes} bytes`);
-      }
-      return await newSpool();
+      return inItsRoom(await newSpool(reservation), reservation);
     } catch (error) {
+      room.spools.delete(reservation);
       throw failed('begin a spool', error);
     }
   };

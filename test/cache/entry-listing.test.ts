@@ -20,7 +20,7 @@ describe('cache/entry-listing', () => {
     index = await openKeyvIndex(folder.directory, createFaultBoard(folder.events), false);
     entries = new Entries(index);
     await entries.load(() => false);
-    inventory = createInventory(entries, index, Promise.resolve());
+    inventory = createInventory({ entries, index, loaded: Promise.resolve(), refreshPins: async () => {} });
     const all = Array.from({ length: COUNT }, (_, n) => ({
       digest: digestOfBytes(Buffer.from(String(n))),
       // Many of one size and of one time, so that pages end among equals.
