@@ -39,8 +39,8 @@ function asTable(settings: readonly Setting[], registries: readonly RegistrySett
     .join('');
 }
 
-function describe({ ca, clientCert, clientKey, insecure }: RegistrySettings): string {
-  const parts = Object.entries({ ca, clientCert, clientKey }).filter(([, file]) => file !== undefined);
+function describe({ ca, clientCert, clientKey, crl, insecure }: RegistrySettings): string {
+  const parts = Object.entries({ ca, clientCert, clientKey, crl }).filter(([, file]) => file !== undefined);
   return [...parts.map(([key, file]) => `${key}=${file}`), ...(insecure ? ['insecure'] : [])].join(',');
 }
 

@@ -9,7 +9,7 @@ import type { FileGroup } from './yaml-file.js';
 /** The key of the configuration file that holds settings of single registries, by host pattern. */
 export const REGISTRIES_KEY = 'registries';
 
-const PATH_KEYS = ['ca', 'clientCert', 'clientKey'] as const;
+const PATH_KEYS = ['ca', 'clientCert', 'clientKey', 'crl'] as const;
 const WAYS_KEY = 'upstreamProxy';
 const KEYS: readonly string[] = [...PATH_KEYS, 'insecure', WAYS_KEY];
 
@@ -61,7 +61,10 @@ function readGroup(group: FileGroup, file: string): { settings: RegistrySettings
   if (values.has('clientCert') !== values.has('clientKey')) {
     complaints.push(`${origin}: ${group.name} needs both clientCert and clientKey, or neither.`);
   }
-  if (insecure && values.has('ca')) complaints.push(`${origin}: ${group.name} has a ca that insecure makes useless.`);
+  for (const key of ['ca', 'crl']) {
+    if (insecure && values.has(key))
+      complaints.push(`${origin}: ${group.name} has a ${key} that insecure makes useless.`);
+  }
   const settings = {
     pattern: group.name,
     origin,
@@ -69,6 +72,7 @@ function readGroup(group: FileGroup, file: string): { settings: RegistrySettings
     clientCert: pathOf('clientCert'),
     clientKey: pathOf('clientKey'),
     insecure,
+    ...(values.has('crl') && { crl: pathOf('crl') }),
     ...(ways && { upstreamProxy: ways }),
   };
   return { settings, complaints };

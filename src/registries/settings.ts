@@ -13,6 +13,8 @@ export interface RegistrySettings {
   readonly clientCert: string | undefined;
   /** Absolute path of the PEM file with its key. */
   readonly clientKey: string | undefined;
+  /** Absolute path of a PEM file with lists of revoked certificates; none is asked for where it is undefined. */
+  readonly crl?: string | undefined;
   /** Whether any certificate will do. */
   readonly insecure: boolean;
   /** The ways to these hosts, in place of `--upstream-proxy`. */

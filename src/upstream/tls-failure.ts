@@ -13,6 +13,8 @@ const WORDS: ReadonlyMap<string, string> = new Map([
   ],
   ['CERT_SIGNATURE_FAILURE', 'the signature of its certificate is wrong'],
   ['CERT_REVOKED', 'its certificate was revoked'],
+  ['UNABLE_TO_GET_CRL', 'there is no list of revoked certificates for one of its certificates'],
+  ['CRL_HAS_EXPIRED', 'the list of revoked certificates has expired'],
   ['INVALID_CA', 'its certificate is signed by one that is no authority'],
   ['PATH_LENGTH_EXCEEDED', 'its certificate has more authorities above it than they allow'],
   ['INVALID_PURPOSE', 'its certificate is not for servers'],

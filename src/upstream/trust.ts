@@ -4,6 +4,7 @@ import { ConfigError } from '../errors.js';
 import { type RegistrySettings, settingsFinder } from '../registries/settings.js';
 import { type ClientCertificate, readClientCertificate } from './client-certificate.js';
 import { createOwnAuthority, type OwnAuthority } from './own-authority.js';
+import { openRevocationLists, type RevocationLists } from './revocation-lists.js';
 import { readCertificates, systemRoots } from './root-certificates.js';
 
 export interface TrustOptions {
@@ -47,7 +48,11 @@ const MAX_ANNOUNCED = 1000;
  * TLS 1.2 at least, and level 2 of OpenSSL: no RSA or DH below 2048 bits, no SHA-1 or MD5 signature (threats C06). Said
  * here because the Node that runs this may have been built with less.
  */
-export function upstreamContext(roots: readonly string[], clientCertificate?: ClientCertificate): SecureContext {
+export function upstreamContext(
+  roots: readonly string[],
+  clientCertificate?: ClientCertificate,
+  revocationLists?: readonly string[],
+): SecureContext {
   return createSecureContext({
     ca: [...roots],
     minVersion: 'TLSv1.2',
@@ -55,6 +60,7 @@ export function upstreamContext(roots: readonly string[], clientCertificate?: Cl
     // In TLS 1.2 the other side could show another certificate in the middle of a connection (threats C10).
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     ...clientCertificate,
+    ...(revocationLists && { crl: [...revocationLists] }),
   });
 }
 
@@ -77,11 +83,18 @@ export async function loadTrust(options: TrustOptions): Promise<Trust> {
   const roots = once(() => withoutOwn([...system, ...valuesOf(extra).flat()]));
   const everywhere = once((): HostTrust => ({ context: upstreamContext(roots()), insecure: false }));
   const find = settingsFinder(
-    valuesOf(files).map((one) => ({
-      pattern: one.pattern,
-      insecure: one.insecure,
-      context: upstreamContext([...roots(), ...withoutOwn(one.roots)], one.clientCertificate),
-    })),
+    valuesOf(files).map((one) => {
+      const contextFor = lastOf((lists: readonly string[] | undefined) =>
+        upstreamContext([...roots(), ...withoutOwn(one.roots)], one.clientCertificate, lists),
+      );
+      return {
+        pattern: one.pattern,
+        insecure: one.insecure,
+        get context() {
+          return contextFor(one.revocationLists?.current());
+        },
+      };
+    }),
   );
   const announced = new Set<string>();
 
@@ -114,19 +127,35 @@ function once<T>(make: () => T): () => T {
   };
 }
 
+/** As `make`, whose last value is kept for as long as it is asked for with the same argument. */
+function lastOf<Argument, Value>(make: (argument: Argument) => Value): (argument: Argument) => Value {
+  let last: { readonly argument: Argument; readonly value: Value } | undefined;
+  return (argument) => {
+    if (last === undefined || last.argument !== argument) last = { argument, value: make(argument) };
+    return last.value;
+  };
+}
+
 interface RegistryFiles extends RegistrySettings {
   readonly roots: readonly string[];
   readonly clientCertificate: ClientCertificate | undefined;
+  readonly revocationLists: RevocationLists | undefined;
 }
 
 async function readFiles(entry: RegistrySettings): Promise<RegistryFiles> {
-  const { ca, origin } = entry;
-  const [roots, own] = await Promise.allSettled([
+  const { ca, crl, origin } = entry;
+  const [roots, own, lists] = await Promise.allSettled([
     ca === undefined ? Promise.resolve([]) : readCertificates(ca, `${origin}: ${ca}`),
     readOwn(entry),
+    crl === undefined ? undefined : openRevocationLists({ file: crl, named: `${origin}: ${crl}` }),
   ]);
-  throwProblems([roots, own]);
-  return { ...entry, roots: valuesOf([roots]).flat(), clientCertificate: valuesOf([own])[0] };
+  throwProblems([roots, own, lists]);
+  return {
+    ...entry,
+    roots: valuesOf([roots]).flat(),
+    clientCertificate: valuesOf([own])[0],
+    revocationLists: valuesOf([lists])[0],
+  };
 }
 
 async function readOwn({ clientCert, clientKey, origin }: RegistrySettings): Promise<ClientCertificate | undefined> {

@@ -50,6 +50,12 @@ describe('config/registries-key', () => {
     ]);
   });
 
+  it('C07: reads where the lists of revoked certificates are', () => {
+    const { registries, problems } = read({ 'corp.example': { crl: 'corp.crl' } });
+    assert.deepEqual(problems, []);
+    assert.equal(registries[0]?.crl, '/etc/e/corp.crl');
+  });
+
   const wrong: readonly (readonly [what: string, table: Table, problem: RegExp])[] = [
     ['what is no host pattern', { 'http://a': {} }, /^\/etc\/e\/c\.yaml:2: "http:\/\/a" is not a host pattern/],
     [
@@ -68,6 +74,11 @@ describe('config/registries-key', () => {
     ],
     ['a key without certificate', { a: { clientKey: 'x' } }, /:2: a needs both/],
     ['a root that nobody asks', { a: { ca: 'x', insecure: 'true' } }, /:2: a has a ca that insecure makes useless\.$/],
+    [
+      'a list that nobody asks',
+      { a: { crl: 'x', insecure: 'true' } },
+      /:2: a has a crl that insecure makes useless\.$/,
+    ],
     ['a name of JavaScript', { a: { constructor: 'x' } }, /:3: constructor is no setting/],
   ];
   for (const [what, table, problem] of wrong) {

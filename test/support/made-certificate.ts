@@ -76,6 +76,31 @@ export function makeCertificate(options: MadeOptions): MadeCertificate {
   return { pem, keyPem: keyPem(keys.privateKey), privateKey: keys.privateKey, publicKey, subject };
 }
 
+/** A list of certificates that their issuer has revoked, PEM, good for a day unless `until` (ms epoch) says otherwise. */
+export function makeRevocationList(
+  issuer: Pick<MadeCertificate, 'privateKey' | 'subject'>,
+  revoked: readonly MadeCertificate[],
+  until: number = Date.now() + DAY_MS,
+): string {
+  const algorithm = Buffer.from(ALGORITHMS[`${issuer.privateKey.asymmetricKeyType} sha256`] ?? '', 'hex');
+  const since = Math.min(Date.now(), until) - DAY_MS;
+  const entries = revoked.map(({ pem }) => {
+    const serial = Buffer.from(new X509Certificate(pem).serialNumber, 'hex');
+    return der(0x30, der(0x02, serial), time(since));
+  });
+  const toBeSigned = der(
+    0x30,
+    der(0x02, Buffer.from([1])),
+    algorithm,
+    issuer.subject,
+    time(since),
+    time(until),
+    ...(entries.length > 0 ? [der(0x30, ...entries)] : []),
+  );
+  const signature = sign('sha256', toBeSigned, issuer.privateKey);
+  return pemOf('X509 CRL', der(0x30, toBeSigned, algorithm, der(0x03, Buffer.from([0]), signature)));
+}
+
 /** The subject of a certificate, DER: the sixth field of what is signed (RFC 5280 section 4.1). */
 export function subjectOf(pem: string): Buffer {
   const [toBeSigned = Buffer.alloc(0)] = fieldsOf(new X509Certificate(pem).raw);

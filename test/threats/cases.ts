@@ -200,7 +200,6 @@ export const CASES: readonly ThreatCase[] = [
 /** Rows without a test of their own here, and why. */
 export const LEFT_OUT: Readonly<Record<string, string>> = {
   B23: 'clients that take RSA only are not served: all that are known take P-256',
-  C07: 'no list of revoked certificates is read and no responder is asked: a revoked leaf is taken until it expires',
   K06: 'the admin port gives figures, and no lists yet',
   K08: 'nothing is removed while the proxy runs, but content that turns out to be damaged',
   L05: 'signatures of packages are checked where a release is made; no test may depend on a registry of packages',

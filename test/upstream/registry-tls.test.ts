@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import { type MadeCertificate, makeCertificate } from '../support/made-certificate.js';
+import { type MadeCertificate, makeCertificate, makeRevocationList } from '../support/made-certificate.js';
 import { type Stand, startTlsFarm, type TlsFarm } from '../support/tls-farm.js';
 
 /*
@@ -134,5 +134,54 @@ describe('upstream/registry-tls', () => {
     farm.stand(shown(farm.root, 'c.farm.test'));
     assert.equal(await statusOf('c.farm.test'), 200);
     assert.equal(farm.connections, 1);
+  });
+
+  describe('C07: where there is a list of revoked certificates', () => {
+    const host = 'listed.farm.test';
+    const root = makeCertificate({ subject: 'root of the list', authority: {} });
+    const middle = makeCertificate({ subject: 'between', authority: {}, issuer: root });
+    const [good, bad] = [root, root].map((issuer) =>
+      makeCertificate({ subject: host, names: [host], purpose: 'server', issuer }),
+    ) as [MadeCertificate, MadeCertificate];
+    const below = makeCertificate({ subject: host, names: [host], purpose: 'server', issuer: middle });
+
+    async function startWith(...lists: readonly string[]): Promise<void> {
+      await farm[Symbol.asyncDispose]();
+      farm = await startTlsFarm({
+        roots: () => [root],
+        registries: async (folder) => {
+          await writeFile(join(folder, 'lists.pem'), lists.join(''));
+          return `  ${host}: {crl: lists.pem}`;
+        },
+      });
+    }
+
+    async function refused(reason: RegExp, ...chain: readonly [MadeCertificate, ...MadeCertificate[]]): Promise<void> {
+      farm.stand({ cert: chain.map(({ pem }) => pem).join('\n'), key: chain[0].keyPem });
+      const { status, body } = await farm.ask(host, '/v2/');
+      assert.equal(status, 502);
+      assert.match(body.toString(), reason);
+      await farm.quiet();
+      assert.equal(farm.bytes, 0);
+    }
+
+    it('refuses what stands in it, and takes the others', async () => {
+      await startWith(makeRevocationList(root, [bad]));
+      await refused(/was revoked \(CERT_REVOKED\)/, bad);
+      farm.stand({ cert: good.pem, key: good.keyPem });
+      assert.equal(await statusOf(host), 200);
+    });
+
+    it('refuses what is below a revoked authority, and what nobody has a list for', async () => {
+      await startWith(makeRevocationList(root, [middle]), makeRevocationList(middle, []));
+      await refused(/was revoked/, below, middle);
+      await startWith(makeRevocationList(root, []));
+      await refused(/no list of revoked certificates/, below, middle);
+    });
+
+    it('refuses everything once the list has expired', async () => {
+      await startWith(makeRevocationList(root, [], Date.now() - 60_000));
+      await refused(/has expired \(CRL_HAS_EXPIRED\)/, good);
+    });
   });
 });
