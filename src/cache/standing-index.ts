@@ -7,10 +7,11 @@ import type { IndexHooks } from './keyv-index.js';
 
 /** Writes that are owed to an index which cannot be written; beyond, it is begun anew. */
 const OWED_WRITES = 50_000;
-const LOOK_EVERY_MS = 10_000;
+const LOOK_EVERY_MS = 2_000;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 60_000;
 const MAGIC = 'SQLite format 3\0';
+const PAGE_BYTES = 512;
 /** What SQLite says of a file that is none, or of one that is damaged. Anything else may pass. */
 const BROKEN: ReadonlySet<string> = new Set(['SQLITE_CORRUPT', 'SQLITE_NOTADB', 'SQLITE_READONLY_DBMOVED']);
 
@@ -34,6 +35,7 @@ export async function openStandingIndex(options: StandingIndexOptions): Promise<
   const owed = new Map<string, unknown>();
   let inner: Index | undefined;
   let ino: number | undefined;
+  let sizeBytes = 0;
   let isDistrusted = false;
   let isInMemory = false;
   let isClosed = false;
@@ -90,13 +92,19 @@ export async function openStandingIndex(options: StandingIndexOptions): Promise<
     else waitMs = FIRST_WAIT_MS;
   }
 
-  /** A file that was deleted goes on working for us, and for nobody after us. */
+  /**
+   * A file that was deleted goes on working for us, and for nobody after us. One that was cut is found out by its size:
+   * SQLite writes whole pages, and the index is never made smaller.
+   */
   async function isGone(): Promise<boolean> {
     if (ino === undefined) return false;
     const standing = await fs
       .stat(file)
-      .catch((error: unknown) => (errorCode(error) === 'ENOENT' ? undefined : { ino }));
-    return standing?.ino !== ino || !(await hasMagic(file));
+      .catch((error: unknown) => (errorCode(error) === 'ENOENT' ? undefined : 'unknown'));
+    if (standing === 'unknown') return false;
+    if (standing?.ino !== ino || standing.size < sizeBytes || standing.size % PAGE_BYTES !== 0) return true;
+    sizeBytes = standing.size;
+    return !(await hasMagic(file));
   }
 
   async function replace(): Promise<void> {
@@ -129,12 +137,9 @@ export async function openStandingIndex(options: StandingIndexOptions): Promise<
   }
 
   async function learnIno(): Promise<void> {
-    ino = isInMemory
-      ? undefined
-      : await fs.stat(file).then(
-          ({ ino: found }) => found,
-          () => undefined,
-        );
+    const standing = isInMemory ? undefined : await fs.stat(file).catch(() => undefined);
+    ino = standing?.ino;
+    sizeBytes = standing?.size ?? 0;
   }
 
   inner = await open(faults, hooks, false);

@@ -9,7 +9,7 @@ import { type ScrubProgress, startScrub } from './scrub.js';
 import { startSweeper } from './sweep.js';
 import { expireTags } from './tag-expiry.js';
 
-const LOOK_EVERY_MS = 10_000;
+const LOOK_EVERY_MS = 2_000;
 
 export interface UpkeepOptions {
   readonly directory: string;

@@ -60,11 +60,15 @@ describe('cache/standing-index', function () {
     ['deleted', () => fs.rm(file)],
     ['zeroed', async () => fs.writeFile(file, Buffer.alloc((await fs.stat(file)).size))],
     ['emptied', () => fs.truncate(file, 0)],
+    ['cut', () => fs.truncate(file, 5_000)],
+    ['cut between pages', () => fs.truncate(file, 4_096)],
     ['replaced', () => fs.copyFile(file, `${file}.copy`).then(() => fs.rename(`${file}.copy`, file))],
   ];
   for (const [what, lose] of losses) {
     it(`I10: begins anew where the file is ${what} while it is in use`, async () => {
-      const index = await filled();
+      await filled();
+      await opened.pop()?.close();
+      const index = await open();
       await lose();
       await until(() => replaced === 1);
       assert.equal(await index.get('tag', 't1'), undefined);
