@@ -94,7 +94,7 @@ export class ModelProxy {
 
   constructor(options: ModelProxyOptions) {
     this.#options = options;
-    const limits = { lingerMs: 1, stallMs: 1000 };
+    const limits = { lingerMs: 1, stallMs: 1000, resumeDelayMs: 0 };
     this.#flights = createFlights({ store: this.store, buffers: createBufferPool(), limits });
     this.restart();
   }
