@@ -89,16 +89,16 @@ describe('integration/store-faults', function () {
 
   it('I07: goes on while its folder is deleted again and again', async () => {
     const digests = [newBlob(), newBlob(), newBlob()];
-    let isOver = false;
+    const over = new AbortController();
     const deleting = (async () => {
       for (let n = 0; n < 5; n += 1) {
         await delay(40);
         await rm(data, { recursive: true, force: true }).catch(() => {});
       }
-      isOver = true;
+      over.abort();
     })();
     const clients = digests.map(async (digest) => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         const answer = await get(digest);
         // A body that is cut in the middle is asked for again; a whole one is right.
         if (answer.complete && answer.status === 200) assert.equal(digestText(answer.body), digest);
