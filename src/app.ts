@@ -18,6 +18,7 @@ import { LIMITS } from './config/limits.js';
 import { listenProblem } from './config/listen-problem.js';
 import type { Target } from './http/exchange.js';
 import { viaMember } from './http/via.js';
+import { createLocalInventory } from './inventory/local-inventory.js';
 import { parseRanges } from './net/address-ranges.js';
 import { createEgressGuard, type Listener } from './net/egress-guard.js';
 import { parseHostPatterns } from './net/host-pattern.js';
@@ -183,6 +184,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
       offer: () => offerOf(authority.authorities, Date.now()),
       readiness: () => readinessOf(cache, authority, insecure),
       stats: () => stats(),
+      inventory: createLocalInventory(cache),
       token: config.adminToken ?? (await openAdminToken(config.dataDir)),
       hosts: parseHostPatterns(config.adminHosts),
       logger,

@@ -24,6 +24,7 @@ const code = await run(
     env: process.env,
     cwd: process.cwd(),
     isTerminal: process.stdout.isTTY,
+    terminal: process.stderr.isTTY ? process.stderr : undefined,
     onSignal: (listener) => {
       process.on('SIGINT', listener).on('SIGTERM', listener);
       return () => process.off('SIGINT', listener).off('SIGTERM', listener);

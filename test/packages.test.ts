@@ -11,6 +11,7 @@ import { PACKAGE_ROOT } from '../src/config/paths.js';
 const MINIMUM: readonly (readonly [name: string, version: string, why: string])[] = [
   ['@keyv/sqlite', '4.0.8', 'measured with this release'],
   ['bcryptjs', '3.0.0', 'the line that is maintained, with types of its own'],
+  ['cli-progress', '3.12.0', 'the line that is maintained'],
   ['cookie', '1.0.2', 'accepted names and paths with characters out of bounds'],
   ['fastify', '5.0.0', 'the line that is maintained'],
   ['http-mitm-proxy', '1.1.0', 'the release that the adapter seals'],

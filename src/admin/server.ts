@@ -1,30 +1,32 @@
 import type { AddressInfo } from 'node:net';
-import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
+import { Readable } from 'node:stream';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { listenProblem } from '../config/listen-problem.js';
 import type { ListenAddress } from '../config/units.js';
+import { ConfigError } from '../errors.js';
+import { headerValue } from '../http/headers.js';
+import type { InventoryOperations } from '../inventory/contract.js';
 import type { HostPatterns } from '../net/host-pattern.js';
 import type { Logger } from '../telemetry/log.js';
-import type { Metrics } from '../telemetry/metrics.js';
-import { FINGERPRINT_HEADER, type Offer } from '../tls/offer.js';
+import type { Offer } from '../tls/offer.js';
+import { describeBadRequest } from './bad-request.js';
+import { certificateRoutes } from './certificate-routes.js';
+import { type HealthParts, healthRoutes } from './health-routes.js';
+import { describeApi } from './open-api.js';
+import { pinRoutes } from './pin-routes.js';
 import { createProtection } from './protection.js';
-import type { Stats } from './stats.js';
+import type { AdminAnswer, AdminRequest, AdminRoute } from './route.js';
+import { objectOf, SHARED } from './schemas.js';
+import { storeRoutes } from './store-routes.js';
+import { workRoutes } from './work-routes.js';
 
-/** Whether the proxy can do all of its work, and what is amiss where it cannot. */
-export interface Readiness {
-  readonly ready: boolean;
-  /** One sentence each. */
-  readonly faults: readonly string[];
-  /** One sentence each, for what works and should not stay so. */
-  readonly warnings?: readonly string[];
-}
+export type { Readiness } from './health-routes.js';
 
-export interface AdminOptions {
+export interface AdminOptions extends HealthParts {
   readonly listen: ListenAddress;
-  readonly metrics: Pick<Metrics, 'render'>;
   /** The certificates that clients are to trust. */
   readonly offer: () => Offer;
-  readonly readiness: () => Readiness;
-  readonly stats: () => Promise<Stats>;
+  readonly inventory: InventoryOperations;
   /** What opens everything but health, metrics and the certificates. */
   readonly token: string;
   /** Names of this API, besides IP addresses and `localhost`. */
@@ -41,6 +43,10 @@ export interface AdminServer {
 
 const REQUEST_TIMEOUT_MS = 10_000;
 const BODY_LIMIT_BYTES = 64 * 1024;
+/** A digest of sha512 has 135. */
+const MAX_PARAM_LENGTH = 200;
+const LINES_TYPE = 'application/x-ndjson';
+const API_VERSION = '1';
 
 /** Headers of every answer: nothing that this port serves is a page, may run, or may be kept. */
 const HEADERS = {
@@ -49,8 +55,10 @@ const HEADERS = {
   'cache-control': 'no-store',
 };
 
-/** What a route says that is for everybody, under any name. Every other is closed, and so is what there is no route for. */
-const OPEN = { config: { open: true } } as const;
+/** What a route keeps in fastify's own description of it. */
+interface RouteConfig {
+  readonly route?: AdminRoute;
+}
 
 /**
  * Listens on the admin port: health, readiness, metrics and the CA certificate, all of them open, and the API.
@@ -64,6 +72,9 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    // What is not in a schema is an error, and not left out in silence.
+    ajv: { customOptions: { removeAdditional: false } },
     frameworkErrors: (_error, _request, reply: FastifyReply) =>
       void reply.code(400).headers(HEADERS).send({ error: 'bad request' }),
   });
@@ -74,52 +85,97 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   server.removeContentTypeParser('text/plain');
   const judge = createProtection(options);
   server.addHook('onRequest', async ({ raw, ip, routeOptions }, reply) => {
-    if ((routeOptions.config as Partial<typeof OPEN.config> | undefined)?.open === true) return undefined;
+    // Closed is every route that does not say otherwise, and what there is no route for.
+    if ((routeOptions.config as RouteConfig | undefined)?.route?.open === true) return undefined;
     const refusal = judge(raw, ip);
     if (refusal === undefined) return undefined;
     return reply.code(refusal.status).headers(refusal.headers).send({ error: refusal.error });
   });
   server.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ error: 'not found' }));
-  server.setErrorHandler(async (error: FastifyError, _request, reply) => {
-    const status = error.statusCode ?? 500;
+  server.setErrorHandler(async (error: FastifyError, request, reply) => {
+    const { status, text } = describeError(error, request);
     if (status >= 500) options.logger.error({ error: error.message }, 'The admin port failed to answer');
-    return reply.code(status).send({ error: status >= 500 ? 'internal error' : 'bad request' });
+    return reply.code(status).send({ error: text });
   });
-  addHealth(server, options);
-  addCertificate(server, options.offer);
-  server.get('/api/v1/stats', async () => options.stats());
+  for (const [name, schema] of Object.entries(SHARED)) server.addSchema({ $id: name, ...schema });
+  for (const route of routesOf(options)) addRoute(server, route);
   return start(server, options.listen);
 }
 
-function addHealth(server: FastifyInstance, { metrics, readiness }: AdminOptions): void {
-  server.get('/healthz', OPEN, async (_request, reply) => reply.type('text/plain; charset=utf-8').send('ok\n'));
-  server.get('/readyz', OPEN, async (_request, reply) => {
-    const { ready, faults, warnings = [] } = readiness();
-    return reply.code(ready ? 200 : 503).send({ ready, faults, warnings });
+function routesOf(options: AdminOptions): AdminRoute[] {
+  const routes = [
+    ...healthRoutes(options),
+    ...certificateRoutes(options.offer),
+    ...storeRoutes(options.inventory),
+    ...pinRoutes(options.inventory),
+    ...workRoutes(options.inventory),
+  ];
+  routes.push({
+    method: 'GET',
+    path: '/api/v1/openapi.json',
+    summary: 'This API as an OpenAPI document',
+    answers: { 200: { description: 'the document' } },
+    run: async () => ({ body: describeApi(routes, API_VERSION) }),
   });
-  server.get('/metrics', OPEN, async (_request, reply) => {
-    const { contentType, body } = await metrics.render();
-    return reply.type(contentType).send(body);
+  return routes;
+}
+
+function addRoute(server: FastifyInstance, route: AdminRoute): void {
+  const { method, path, params, query = {}, requiredQuery = [], body, answers } = route;
+  const response = Object.entries(answers).flatMap(([status, { schema }]) => (schema ? [[status, schema]] : []));
+  server.route({
+    method,
+    url: path,
+    config: { route } satisfies RouteConfig,
+    schema: {
+      ...(params && { params: objectOf(params) }),
+      ...(body && { body }),
+      // fastify reads numbers out of the text.
+      querystring: { ...objectOf(query), required: requiredQuery },
+      response: Object.fromEntries(response) as Record<string, unknown>,
+    },
+    handler: async (request, reply) => send(reply, await route.run(requestOf(request, reply))),
   });
 }
 
-function addCertificate(server: FastifyInstance, offer: AdminOptions['offer']): void {
-  server.get('/ca.crt', OPEN, async (_request, reply) => {
-    const { pem, fingerprints } = offer();
-    return reply
-      .type('application/x-pem-file')
-      .header('content-disposition', 'attachment; filename="entrepot-ca.crt"')
-      .header(FINGERPRINT_HEADER, fingerprints)
-      .send(pem);
+function requestOf(request: FastifyRequest, reply: FastifyReply): AdminRequest {
+  const leaving = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) leaving.abort();
   });
-  server.get('/ca.der', OPEN, async (_request, reply) => {
-    const { der, derFingerprint } = offer();
-    return reply
-      .type('application/pkix-cert')
-      .header('content-disposition', 'attachment; filename="entrepot-ca.der"')
-      .header(FINGERPRINT_HEADER, derFingerprint)
-      .send(der);
-  });
+  return {
+    params: request.params as Record<string, string>,
+    query: request.query as Record<string, unknown>,
+    body: request.body,
+    wantsLines: (headerValue(request.raw.rawHeaders, 'accept') ?? '').includes(LINES_TYPE),
+    signal: leaving.signal,
+  };
+}
+
+function send(reply: FastifyReply, { status = 200, headers = {}, body, lines }: AdminAnswer): FastifyReply {
+  void reply.code(status).headers(headers);
+  if (lines === undefined) return reply.send(body);
+  return reply.type(LINES_TYPE).send(Readable.from(textOf(lines)));
+}
+
+async function* textOf(lines: AsyncIterable<object>): AsyncGenerator<string> {
+  for await (const line of lines) yield `${JSON.stringify(line)}\n`;
+}
+
+function describeError(
+  error: FastifyError,
+  request: FastifyRequest,
+): { readonly status: number; readonly text: string } {
+  if (error instanceof ConfigError) return { status: 400, text: error.problems.join(' ') };
+  const status = error.statusCode ?? 500;
+  if (status >= 500) return { status, text: 'internal error' };
+  const [complaint] = error.validation ?? [];
+  const { route } = request.routeOptions.config as RouteConfig;
+  if (complaint !== undefined && route !== undefined) {
+    return { status, text: describeBadRequest(route, error.validationContext ?? 'body', complaint) };
+  }
+  if (status === 415) return { status, text: 'the body must be JSON, with Content-Type: application/json' };
+  return { status, text: route?.body === undefined ? 'bad request' : 'the body is not JSON' };
 }
 
 async function start(server: FastifyInstance, { host, port }: AdminOptions['listen']): Promise<AdminServer> {

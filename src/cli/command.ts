@@ -14,6 +14,8 @@ export interface CommandIo {
   readonly cwd: string;
   /** Whether standard output is a terminal. */
   readonly isTerminal: boolean;
+  /** Standard error, where it is a terminal: the place for what comes and goes, such as a progress bar. */
+  readonly terminal?: NodeJS.WriteStream | undefined;
   /** Calls back at every SIGINT and SIGTERM; gives a function that ends this. */
   onSignal(listener: (signal: Signal) => void): () => void;
   /** Ends the process here and now. */
@@ -26,6 +28,18 @@ export interface CommandArguments {
   readonly json: boolean;
   /** The command's own flags that were given: their text, or `true` for one without a value. */
   readonly own?: Readonly<Record<string, string | true>>;
+  /** What the command is to work on. */
+  readonly operands?: readonly string[];
+}
+
+/** What a command works on: words without dashes behind its name. */
+export interface CommandOperand {
+  /** What stands for it in help texts. */
+  readonly metavar: string;
+  /** One line without a full stop. */
+  readonly help: string;
+  /** How many there may be. */
+  readonly count: 'one' | 'any' | 'at-most-one';
 }
 
 /** A flag of one command that is no option of the configuration. */
@@ -49,6 +63,7 @@ export interface Command {
   readonly takesJson: boolean;
   /** What it takes besides options of the configuration. */
   readonly flags?: readonly CommandFlag[];
+  readonly operand?: CommandOperand;
   /** Does the work and gives the exit code. May throw ConfigError. */
   run(given: CommandArguments, io: CommandIo): Promise<number>;
 }

@@ -4,7 +4,7 @@ import { CONFIG_OPTION, OPTION_NAMES, OPTIONS, type OptionName, type OptionSpec 
 import type { OptionText } from '../config/schema.js';
 import { didYouMean } from '../config/suggest.js';
 import { ConfigError } from '../errors.js';
-import type { Command, CommandArguments, CommandFlag } from './command.js';
+import type { Command, CommandArguments, CommandFlag, CommandOperand } from './command.js';
 
 /** A command to run with what it was given, unless there are problems; they are to be told with those of the values. */
 export interface ParsedCommand {
@@ -24,6 +24,7 @@ export interface ParserOptions {
 }
 
 const GROUPS: Readonly<Record<string, string>> = {
+  cache: 'what is in the store',
   ca: 'the certificate authority that clients trust',
   config: 'the configuration',
 };
@@ -81,11 +82,9 @@ export async function parseArguments(
   if (problems[0] === undefined) return chosen ?? { text };
   if (chosen === undefined) throw new ConfigError(explain(problems[0], argv, commands));
   // Surplus words are among the problems of the command already.
-  const unknown = (unknownOf(problems[0]) ?? []).filter((word) => isFlag(word, argv));
-  return {
-    ...chosen,
-    problems: [...unknown.map((word) => explainUnknown(word, argv, commands)), ...chosen.problems],
-  };
+  const unknown = unknownOf(problems[0])?.filter((word) => isFlag(word, argv));
+  const told = unknown?.map((word) => explainUnknown(word, argv, commands)) ?? explain(problems[0], argv, commands);
+  return { ...chosen, problems: [...told, ...chosen.problems] };
 }
 
 /** The types of options are all `string` and only in the way. (The setting is missing from the type declarations.) */
@@ -107,9 +106,21 @@ function addCommand(
       if (metavar === undefined) builder.option(name, { type: 'boolean', describe: help });
       else builder.option(name, { ...VALUE, describe: `${metavar}: ${help}` });
     }
+    if (command.operand !== undefined) {
+      const { metavar, help } = command.operand;
+      builder.positional(metavar, { type: 'string', describe: help });
+    }
     return command.takesJson ? builder.option(JSON_FLAG, { type: 'boolean', describe: 'print JSON' }) : builder;
   };
-  parser.command(command.words.at(-1) ?? '', command.summary, build, (given) => choose(command, given));
+  const words = `${command.words.at(-1)}${operandSyntax(command.operand)}`;
+  parser.command(words, command.summary, build, (given) => choose(command, given));
+}
+
+function operandSyntax(operand: CommandOperand | undefined): string {
+  if (operand === undefined) return '';
+  const { metavar, count } = operand;
+  if (count === 'one') return ` <${metavar}>`;
+  return count === 'any' ? ` [${metavar}..]` : ` [${metavar}]`;
 }
 
 function describeOption(option: OptionSpec): string {
@@ -127,9 +138,15 @@ function readGiven(given: Record<string, unknown>, command: Command): ParsedComm
     names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name] as OptionText]])),
   );
   const json = takesJson && given[JSON_FLAG] === true;
-  if (command.flags === undefined) return { command, given: { flags, json }, problems };
+  const operands = command.operand === undefined ? {} : { operands: readOperands(given[command.operand.metavar]) };
+  if (command.flags === undefined) return { command, given: { flags, json, ...operands }, problems };
   const own = readOwn(given, command.flags);
-  return { command, given: { flags, json, own: own.values }, problems: [...problems, ...own.problems] };
+  return { command, given: { flags, json, own: own.values, ...operands }, problems: [...problems, ...own.problems] };
+}
+
+function readOperands(value: unknown): string[] {
+  if (Array.isArray(value)) return value.map(String);
+  return typeof value === 'string' ? [value] : [];
 }
 
 interface OwnFlags {
@@ -152,8 +169,17 @@ function readOwn(given: Record<string, unknown>, flags: readonly CommandFlag[]):
 function explain(problem: string, argv: readonly string[], commands: readonly Command[]): readonly string[] {
   const unknown = unknownOf(problem);
   if (unknown !== undefined) return unknown.map((word) => explainUnknown(word, argv, commands));
+  const lacking = problem.startsWith('Not enough non-option arguments') ? commandOf(argv, commands) : undefined;
+  if (lacking?.operand !== undefined) {
+    return [`entrepot ${lacking.words.join(' ')} needs a name: ${lacking.operand.help}.`];
+  }
   const [, name] = /^Not enough arguments following: (.*)$/.exec(problem) ?? [];
   return [name === undefined ? problem : `--${name} needs a value.`];
+}
+
+/** The command that the line begins with. */
+function commandOf(argv: readonly string[], commands: readonly Command[]): Command | undefined {
+  return commands.find(({ words }) => words.every((word, n) => argv[n] === word));
 }
 
 /** The flags, without dashes, and words that a complaint of yargs calls unknown. */

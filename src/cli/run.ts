@@ -8,6 +8,13 @@ import { caInit } from './ca-init.js';
 import { caRenew } from './ca-renew.js';
 import { caRotate } from './ca-rotate.js';
 import { caShow } from './ca-show.js';
+import { cacheLs } from './cache-ls.js';
+import { cachePin, cacheUnpin } from './cache-pin.js';
+import { cachePrune } from './cache-prune.js';
+import { cacheRm } from './cache-rm.js';
+import { cacheShow } from './cache-show.js';
+import { cacheStats } from './cache-stats.js';
+import { cacheVerify } from './cache-verify.js';
 import type { Command, CommandIo } from './command.js';
 import { configCheck } from './config-check.js';
 import { configPrint } from './config-print.js';
@@ -22,6 +29,14 @@ export const COMMANDS: readonly Command[] = [
   caExport,
   caRotate,
   caRenew,
+  cacheStats,
+  cacheLs,
+  cacheShow,
+  cacheRm,
+  cachePrune,
+  cacheVerify,
+  cachePin,
+  cacheUnpin,
   configCheck,
   configPrint,
 ];

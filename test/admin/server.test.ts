@@ -14,6 +14,7 @@ import { createSilentLogger } from '../../src/telemetry/log.js';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.js';
 import { offerOf } from '../../src/tls/offer.js';
 import { type Authorities, beginRotation, openAuthorities } from '../../src/tls/rotation.js';
+import { createStage } from '../inventory/stage.js';
 
 interface Answer {
   readonly status: number;
@@ -42,6 +43,7 @@ describe('admin/server', () => {
   let readiness: Readiness = { ready: true, faults: [] };
   const wholeMetrics = createMetrics({ nodeDefaults: false });
   let metricsFail = false;
+  const stage = createStage();
   const metrics: Pick<Metrics, 'render'> = {
     render: async () => {
       if (metricsFail) throw new Error('secret');
@@ -57,6 +59,7 @@ describe('admin/server', () => {
       offer: () => offerOf(authorities, Date.now()),
       readiness: () => readiness,
       stats: async () => STATS,
+      inventory: stage.operations,
       token: TOKEN,
       hosts: parseHostPatterns(['admin.example', '*.corp.example']),
       logger: createSilentLogger(),

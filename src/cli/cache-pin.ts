@@ -1,0 +1,87 @@
+import { ConfigError } from '../errors.js';
+import type { PinTarget } from '../inventory/contract.js';
+import { formatImage, parseName } from '../inventory/image-name.js';
+import { formatAge } from './amounts.js';
+import { type Command, type CommandArguments, type CommandIo, renderJson } from './command.js';
+import { beginJsonList } from './json-list.js';
+import { ADMIN_FLAG, withInventory } from './open-inventory.js';
+import { renderTable } from './table.js';
+
+const PAGE_LIMIT = 1000;
+
+export const cachePin: Command = {
+  words: ['cache', 'pin'],
+  summary: 'keep images or contents from being evicted or removed; without names, list the pins',
+  options: ['data-dir'],
+  takesJson: true,
+  flags: [ADMIN_FLAG],
+  operand: { metavar: 'name', help: 'an image, as docker.io/library/alpine:3.20, or a digest', count: 'any' },
+  run: async (given, io) => {
+    if ((given.operands ?? []).length === 0) return listPins(given, io);
+    return forEach(given, io, 'is not in the store', 'Pinned', (inventory, target) => inventory.pin(target));
+  },
+};
+
+export const cacheUnpin: Command = {
+  words: ['cache', 'unpin'],
+  summary: 'let pinned images or contents go again',
+  options: ['data-dir'],
+  takesJson: true,
+  flags: [ADMIN_FLAG],
+  operand: { metavar: 'name', help: 'an image, as docker.io/library/alpine:3.20, or a digest', count: 'any' },
+  run: async (given, io) => {
+    if ((given.operands ?? []).length === 0) throw new ConfigError(['Say what to unpin: an image or a digest.']);
+    return forEach(given, io, 'is not pinned', 'Unpinned', (inventory, target) => inventory.unpin(target));
+  },
+};
+
+type Inventory = Parameters<Parameters<typeof withInventory>[2]>[0];
+
+/** Does the same with all that is named, and tells of each. Gives the exit code. */
+async function forEach(
+  given: CommandArguments,
+  io: CommandIo,
+  problem: string,
+  done: string,
+  task: (inventory: Inventory, target: PinTarget) => Promise<object | undefined>,
+): Promise<number> {
+  const names = given.operands ?? [];
+  const targets = names.map(targetOf);
+  return withInventory(given, io, async (inventory) => {
+    const results: object[] = [];
+    for (const [n, target] of targets.entries()) {
+      const result = await task(inventory, target);
+      if (result === undefined) io.error(`entrepot: ${names[n]} ${problem}\n`);
+      else results.push(result);
+      if (result !== undefined && !given.json) io.out(`${done} ${names[n]}.\n`);
+    }
+    if (given.json) io.out(renderJson(results));
+    return results.length === names.length ? 0 : 1;
+  });
+}
+
+async function listPins(given: CommandArguments, io: CommandIo): Promise<number> {
+  const list = given.json ? beginJsonList((text) => io.out(text)) : undefined;
+  await withInventory(given, io, async (inventory) => {
+    let cursor: string | undefined;
+    let isFirst = true;
+    do {
+      const { pins, next } = await inventory.pins({ limit: PAGE_LIMIT, ...(cursor === undefined ? {} : { cursor }) });
+      const now = Date.now();
+      const rows = pins.map(({ digest, pinnedAt }) => [digest, formatAge(pinnedAt, now)]);
+      if (list === undefined) io.out(renderTable([{ title: 'DIGEST' }, { title: 'PINNED' }], rows, isFirst));
+      else list.add(pins);
+      isFirst = false;
+      cursor = next;
+    } while (cursor !== undefined);
+  });
+  list?.end();
+  return 0;
+}
+
+function targetOf(text: string): PinTarget {
+  const named = parseName(text);
+  if (named.kind === 'digest') return { digest: named.digest };
+  if (named.kind === 'image') return { image: formatImage(named.image) };
+  throw new ConfigError([`${JSON.stringify(text)} is a ${named.kind}; pins are for images and digests.`]);
+}

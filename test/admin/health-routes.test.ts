@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { createAdminStage } from './admin-stage.js';
+
+describe('admin/health-routes', () => {
+  it('passes figures on that join later', async () => {
+    const stage = await createAdminStage();
+    try {
+      const { json } = await stage.ask('GET', '/api/v1/stats');
+      assert.deepEqual(json, { store: { bytes: 1, entries: 2 }, later: 'figure' });
+    } finally {
+      await stage.close();
+    }
+  });
+
+  it('tells faults to everybody who asks for readiness', async () => {
+    const stage = await createAdminStage({ readiness: () => ({ ready: false, faults: ['no disk'] }) });
+    try {
+      const { status, json } = await stage.ask('GET', '/readyz', undefined, { authorization: '' });
+      assert.deepEqual([status, json], [503, { ready: false, faults: ['no disk'], warnings: [] }]);
+    } finally {
+      await stage.close();
+    }
+  });
+});
