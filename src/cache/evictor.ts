@@ -125,7 +125,8 @@ export function createEvictor(options: EvictorOptions): Evictor {
   async function round(): Promise<void> {
     const tally = new Tally();
     try {
-      while (!isClosed) {
+      for (;;) {
+        if (isClosed) break;
         const space = await budget.measure();
         const roomBytes = tally.roomBytes(space);
         const left = serve(roomBytes);
@@ -154,14 +155,20 @@ export function createEvictor(options: EvictorOptions): Evictor {
   async function evict(found: readonly Victim[], wantedBytes: number, tally: Tally): Promise<boolean> {
     const before = tally.freedBytes;
     const queue = found.values();
+    let takenBytes = 0;
     const work = async (): Promise<void> => {
-      for (const { digest, sizeBytes } of queue) {
+      while (takenBytes < wantedBytes && !isClosed) {
+        const next = queue.next();
+        if (next.done === true) return;
+        const { digest, sizeBytes } = next.value;
+        // Counted before it has gone, so that those who remove side by side don't remove too much.
+        takenBytes += footprintBytes(sizeBytes);
         if (await remove(digest)) tally.add(sizeBytes);
-        if (isClosed || tally.freedBytes - before >= wantedBytes) return;
+        else takenBytes -= footprintBytes(sizeBytes);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
-    return tally.freedBytes > before;
+    return !isClosed && tally.freedBytes > before;
   }
 
   function tell(reason: EvictionRound['reason'], { entries, bytes, ms }: Tally): void {
@@ -171,9 +178,8 @@ export function createEvictor(options: EvictorOptions): Evictor {
   async function sweep(): Promise<void> {
     const tally = new Tally();
     try {
-      while (!isClosed) {
-        if (!(await evict(await victims.forAge(), Number.POSITIVE_INFINITY, tally))) break;
-      }
+      let goOn = true;
+      while (goOn) goOn = await evict(await victims.forAge(), Number.POSITIVE_INFINITY, tally);
     } catch {
       // As in a round: reported where it happens, and tried again with the next sweep.
     } finally {
