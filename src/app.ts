@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { Access } from './access/access.js';
 import { createCredentialReader } from './access/credential.js';
 import { Grants } from './access/grants.js';
@@ -7,8 +6,10 @@ import { PublicContent } from './access/public-content.js';
 import { createAdminServer } from './admin/server.js';
 import type { Stats } from './admin/stats.js';
 import { openAdminToken } from './admin/token.js';
-import { authorityEvents, createFaultTeller, proxyEvents, storeEvents } from './app-events.js';
+import { openAuthority } from './app-authority.js';
+import { createFaultTeller, proxyEvents, storeEvents } from './app-events.js';
 import { readinessOf } from './app-readiness.js';
+import { createUpstreams } from './app-upstream.js';
 import { createBufferPool } from './cache/buffer-pool.js';
 import { createFlights } from './cache/flight.js';
 import { readInstallationId } from './cache/installation-id.js';
@@ -28,7 +29,6 @@ import { createHeads } from './pipeline/heads.js';
 import { createManifestFetches } from './pipeline/manifest-fetches.js';
 import { createPublicProofs } from './pipeline/public-proofs.js';
 import { createStoredManifests } from './pipeline/stored-manifests.js';
-import type { OriginAnswer } from './proxy/contract.js';
 import { createProxyListener } from './proxy/listener.js';
 import { openProxyAuth, type ProxyAuth } from './proxy/proxy-auth.js';
 import { createRegistryProbe, type HostMemory } from './proxy/registry-probe.js';
@@ -36,24 +36,17 @@ import { createHostPolicy } from './proxy/verdict.js';
 import { createLogger, type Logger } from './telemetry/log.js';
 import { createMetrics } from './telemetry/metrics.js';
 import type { Authority } from './tls/authority.js';
-import { expiryOf } from './tls/expiry.js';
-import { createLeafStore } from './tls/leaf-store.js';
-import { FINGERPRINT_HEADER, offerOf } from './tls/offer.js';
-import { isConstrainedTo, type NextAuthority } from './tls/rotation.js';
-import { type WatchedAuthority, watchAuthority } from './tls/watched-authority.js';
+import type { NextAuthority } from './tls/rotation.js';
 import { AnonymousAsker } from './upstream/anonymous.js';
-import { createBlobClient } from './upstream/blob-client.js';
-import { createUpstreamClient } from './upstream/client.js';
-import { connectTimeouts, connectUpstream } from './upstream/connect.js';
 import { askWhetherRegistry } from './upstream/registry-question.js';
-import { withRetries } from './upstream/retries.js';
 import { loadTrust } from './upstream/trust.js';
 
 export interface RunningApp {
   readonly proxy: { readonly host: string; readonly port: number };
   /** Undefined where the admin port is off. */
   readonly admin: { readonly host: string; readonly port: number } | undefined;
-  readonly authority: Pick<Authority, 'certificatePath' | 'fingerprintSha256' | 'created'>;
+  /** Undefined where nothing is opened, and so nothing is to be trusted. */
+  readonly authority: Pick<Authority, 'certificatePath' | 'fingerprintSha256' | 'created'> | undefined;
   /** The coming authority, where a rotation was under way at the start. */
   readonly nextAuthority: NextAuthority | undefined;
   readonly logger: Logger;
@@ -88,22 +81,13 @@ async function closeAll(closers: Closer[]): Promise<void> {
 
 async function start(config: Config, logger: Logger, closers: Closer[]): Promise<RunningApp> {
   const metrics = createMetrics();
-  const authority = await watchAuthority(config.caDir, {
-    permittedNames: config.caNameConstraints,
-    events: authorityEvents(logger),
-  });
+  const authority = await openAuthority(config, logger);
   closers.push(async () => authority.close());
-  if (config.caNameConstraints.length > 0 && !isConstrainedTo(authority.authorities, config.caNameConstraints)) {
-    logger.warn(
-      { file: authority.authorities.current.certificatePath },
-      'The CA is not constrained as --ca-name-constraints says; "entrepot ca rotate" makes one that is ("ca renew" below an offline root)',
-    );
-  }
-  const leaves = createLeafStore(authority);
+  const { leaves } = authority;
   const registries = config.registries ?? [];
   const trust = await loadTrust({
     extraFiles: config.upstreamCa,
-    ownKeys: ownKeysOf(authority),
+    ownKeys: () => authority.ownKeys(),
     registries,
     onInsecure: (host, port) => logger.warn({ host, port }, 'The certificate of this host is not checked'),
   });
@@ -129,11 +113,17 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     ownListeners: () => own,
   });
   const policy = createHostPolicy(config);
-  const timeouts = config.upstreamTimeouts;
-  const upstream = withRetries(createUpstreamClient({ guard, trust, deny: policy.deny }, timeouts));
-  closers.push(() => upstream.close());
-  const blobs = withRetries(createBlobClient({ guard, trust, deny: policy.deny }, timeouts));
-  closers.push(() => blobs.close());
+  const upstreams = createUpstreams({
+    config,
+    guard,
+    trust,
+    deny: policy.deny,
+    viaId,
+    ownListeners: () => own,
+    logger,
+  });
+  closers.push(() => upstreams.close());
+  const { requests: upstream, blobs } = upstreams;
 
   const flights = createFlights({
     store: cache.store,
@@ -181,8 +171,8 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     (await createAdminServer({
       listen: config.adminListen,
       metrics,
-      offer: () => offerOf(authority.authorities, Date.now()),
-      readiness: () => readinessOf(cache, authority, insecure),
+      offer: () => authority.offer(),
+      readiness: () => readinessOf(cache, authority.watched, insecure, upstreams.parentsLeftOut()),
       stats: () => stats(),
       inventory: createLocalInventory(cache),
       token: config.adminToken ?? (await openAdminToken(config.dataDir)),
@@ -204,10 +194,10 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     guard,
     leaves,
     handler: (exchange) => handleExchange(context, exchange),
-    dialTimeoutMs: timeouts.connectMs,
-    dialUpstream: (target) =>
-      connectUpstream(target, { guard, trust, deny: policy.deny, ...connectTimeouts(timeouts) }),
-    origin: (path) => originAnswer(path, authority),
+    dialUpstream: upstreams.connect,
+    dialTunnel: upstreams.dialTunnel,
+    viaId,
+    origin: (path) => authority.origin(path),
     events: proxyEvents(logger, metrics),
   });
   const proxy = await listener.listen().catch((error: unknown) => {
@@ -222,10 +212,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
   metrics.watch('storeEntries', () => cache.store.usage.entries);
   metrics.watch('leafCertificates', () => leaves.size);
   metrics.watch('tunnels', () => listener.tunnels);
-  metrics.watch('authorityExpiresSeconds', () => {
-    const now = Date.now();
-    return (expiryOf(authority.authorities, now).notAfter - now) / 1000;
-  });
+  metrics.watch('authorityExpiresSeconds', () => authority.expiresSeconds());
   metrics.watch('insecureRegistries', () => insecure.length);
   if (isOpenByDefault(config)) {
     logger.warn(
@@ -241,8 +228,8 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
   return {
     proxy,
     admin: admin && { host: admin.host, port: admin.port },
-    authority: authority.authorities.current,
-    nextAuthority: authority.authorities.next,
+    authority: authority.watched?.authorities.current,
+    nextAuthority: authority.watched?.authorities.next,
     logger,
     stop: () => {
       stopping ??= closeAll(closers);
@@ -280,23 +267,6 @@ function pipelineContext({ config, cache, ...parts }: PipelineParts): PipelineCo
   return { ...parts, access, credentials, store, facts, heads, manifestFetches, storedManifests, publicProofs };
 }
 
-/**
- * The public keys that upstream certificates must not be signed with: those of our own authority, as it is when asked.
- * They are asked for at every certificate of every upstream and of the operating system.
- */
-function ownKeysOf(authority: WatchedAuthority): () => readonly Buffer[] {
-  let known: { readonly of: WatchedAuthority['authorities']; readonly keys: readonly Buffer[] } | undefined;
-  return () => {
-    const { authorities } = authority;
-    if (known?.of === authorities) return known.keys;
-    const { current, next } = authorities;
-    const certificates = [...current.certificatesDer, ...(next?.authority.certificatesDer ?? [])];
-    const keys = certificates.map((der) => new X509Certificate(der).publicKey.export({ type: 'spki', format: 'der' }));
-    known = { of: authorities, keys };
-    return keys;
-  };
-}
-
 function openPasswords(config: Config, logger: Logger): Promise<ProxyAuth | undefined> {
   if (config.proxyAuth === undefined) return Promise.resolve(undefined);
   return openProxyAuth({
@@ -316,15 +286,5 @@ function hostMemory({ facts }: Cache) {
   return {
     get: (key: string) => facts.get<HostMemory>('host', key),
     set: (key: string, value: HostMemory) => facts.set('host', key, value),
-  };
-}
-
-function originAnswer(path: string, { authorities }: WatchedAuthority): OriginAnswer | undefined {
-  if (path !== '/ca.crt') return undefined;
-  const { pem, fingerprints } = offerOf(authorities, Date.now());
-  return {
-    status: 200,
-    headers: ['Content-Type', 'application/x-pem-file', FINGERPRINT_HEADER, fingerprints],
-    body: pem,
   };
 }

@@ -30,6 +30,12 @@ describe('app-readiness', () => {
     assert.equal(late.faults.length, 1);
   });
 
+  it('names parents that do not work, and needs no CA where there is none', () => {
+    const cache = { store: { fault: undefined } } as unknown as Cache;
+    const { ready, warnings } = readinessOf(cache, undefined, [], ['http://cache.test:3128']);
+    assert.deepEqual([ready, warnings], [true, ['the parent proxy http://cache.test:3128 cannot be used']]);
+  });
+
   it('names the hosts whose certificates are not checked', () => {
     assert.deepEqual(judge(undefined, 365, ['lab.test']).warnings, [
       'certificates of lab.test are not checked (insecure)',

@@ -34,7 +34,7 @@ describe('app', () => {
       assert.equal((await fetch(`${admin}/healthz`)).status, 200);
       assert.equal((await fetch(`${admin}/readyz`)).status, 200);
       assert.match(await (await fetch(`${admin}/metrics`)).text(), /^entrepot_store_entries 0$/m);
-      const pem = await readFile(app.authority.certificatePath, 'utf8');
+      const pem = await readFile(app.authority?.certificatePath ?? '', 'utf8');
       assert.equal(await (await fetch(`${admin}/ca.crt`)).text(), pem);
       assert.equal(await (await fetch(`http://127.0.0.1:${app.proxy.port}/ca.crt`)).text(), pem);
     } finally {
@@ -47,7 +47,7 @@ describe('app', () => {
     await Promise.all([first.stop(), first.stop()]);
     const again = await startApp(config({ listen: `127.0.0.1:${first.proxy.port}` }));
     assert.equal(again.proxy.port, first.proxy.port);
-    assert.equal(again.authority.fingerprintSha256, first.authority.fingerprintSha256);
+    assert.equal(again.authority?.fingerprintSha256, first.authority?.fingerprintSha256);
     await again.stop();
   });
 

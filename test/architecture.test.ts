@@ -28,6 +28,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'inventory',
   ],
   'app.ts': ['*'],
+  'app-authority.ts': ['*'],
   'app-events.ts': ['*'],
   'app-readiness.ts': ['*'],
   'app-upstream.ts': ['*'],

@@ -53,15 +53,17 @@ export async function runServe(
   }
 }
 
+const HOW_TO_TRUST = '\nThe README says how to trust it. To fetch it:\n\n';
+
 /** Where the proxy listens, which CA to trust, and what to type on a client. */
 export function describeStart({ proxy, admin, authority, nextAuthority }: RunningApp): string {
   const proxyUrl = `http://${formatAuthority(proxy.host, proxy.port)}`;
   const pairs: [string, string][] = [
     ['proxy', proxyUrl],
     ['admin', admin === undefined ? 'off' : `http://${formatAuthority(admin.host, admin.port)}`],
-    ['CA file', authority.certificatePath],
-    ['SHA-256', authority.fingerprintSha256],
   ];
+  if (authority !== undefined)
+    pairs.push(['CA file', authority.certificatePath], ['SHA-256', authority.fingerprintSha256]);
   if (nextAuthority !== undefined) {
     pairs.push(['next CA', nextAuthority.authority.fingerprintSha256]);
     pairs.push(['signs from', new Date(nextAuthority.switchAt).toISOString()]);
@@ -70,10 +72,11 @@ export function describeStart({ proxy, admin, authority, nextAuthority }: Runnin
   return [
     '\nentrepot is ready.\n\n',
     renderPairs(pairs, '  '),
-    '\nOn a client that trusts this CA:\n\n',
+    authority === undefined
+      ? '\nIt opens nothing and has no CA. On a client:\n\n'
+      : '\nOn a client that trusts this CA:\n\n',
     `  export HTTPS_PROXY=${clientUrl}\n`,
-    '\nThe README says how to trust it. To fetch it:\n\n',
-    `  curl -fO ${clientUrl}/ca.crt\n\n`,
+    authority === undefined ? '\n' : `${HOW_TO_TRUST}  curl -fO ${clientUrl}/ca.crt\n\n`,
   ].join('');
 }
 
@@ -81,8 +84,8 @@ function startFields({ proxy, admin, authority }: RunningApp): LogFields {
   return {
     listen: formatAuthority(proxy.host, proxy.port),
     adminListen: admin === undefined ? 'off' : formatAuthority(admin.host, admin.port),
-    file: authority.certificatePath,
-    fingerprint: authority.fingerprintSha256,
+    file: authority?.certificatePath,
+    fingerprint: authority?.fingerprintSha256,
   };
 }
 

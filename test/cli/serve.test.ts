@@ -51,6 +51,13 @@ describe('cli/serve', () => {
     assert.match(text, /^ {2}curl -fO http:\/\/127\.0\.0\.1:3128\/ca\.crt$/m);
   });
 
+  it('names no CA where nothing is opened', () => {
+    const text = describeStart({ ...app(createFakeIo()), authority: undefined });
+    assert.match(text, /opens nothing/);
+    assert.match(text, /^ {2}export HTTPS_PROXY=http:\/\/127\.0\.0\.1:3128$/m);
+    assert.doesNotMatch(text, /CA file|ca\.crt|SHA-256/);
+  });
+
   it('names the coming CA during a rotation, and when it signs', async () => {
     const authority = { fingerprintSha256: 'CC:DD' } as Authority;
     const text = describeStart({ ...app(createFakeIo()), nextAuthority: { authority, switchAt: 0 } });

@@ -66,7 +66,7 @@ export async function proxyFlags(folder: string, options: ProxyOptions): Promise
 async function startIn(folder: TempDir, options: ProxyOptions): Promise<TestProxy> {
   const flags = await proxyFlags(folder.path, options);
   const app = await startApp(loadConfig({ flags, env: {}, cwd: folder.path }));
-  const ca = await readFile(app.authority.certificatePath, 'utf8');
+  const ca = app.authority === undefined ? [] : [await readFile(app.authority.certificatePath, 'utf8')];
   const place = { host: app.proxy.host, port: app.proxy.port };
 
   async function close(): Promise<void> {
@@ -83,7 +83,7 @@ async function startIn(folder: TempDir, options: ProxyOptions): Promise<TestProx
   return {
     app,
     place,
-    way: { proxy: place, ca: [ca, ...options.registries.map((registry) => registry.ca)] },
+    way: { proxy: place, ca: [...ca, ...options.registries.map((registry) => registry.ca)] },
     folder: folder.path,
     metric,
     settled: async () => {
