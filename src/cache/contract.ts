@@ -41,6 +41,7 @@ export interface KeptSpool extends Spool {
    * then ends there. Before it has come back, nothing may be appended. The bytes are valid only during the call.
    */
   replay(take: (bytes: Uint8Array) => void): Promise<void>;
+  readonly keep: () => Promise<void>;
 }
 
 /**

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { ProxyError } from '../errors.js';
 import { quarantineFolder, spoolFolder } from './content-paths.js';
 import { errorCode, folderFault } from './file-system.js';
+import { isKeptFile } from './kept-names.js';
 import { takeLock } from './lock.js';
 
 /** The format of content files, side-cars and the facts' log. */
@@ -93,7 +94,9 @@ async function checkFormat(directory: string): Promise<void> {
 
 async function sweepSpool(directory: string): Promise<void> {
   const folder = spoolFolder(directory);
-  for (const name of await fs.readdir(folder)) await fs.rm(path.join(folder, name), { force: true, recursive: true });
+  // What may go on is looked through by those who keep it.
+  const names = (await fs.readdir(folder)).filter((name) => !isKeptFile(name));
+  for (const name of names) await fs.rm(path.join(folder, name), { force: true, recursive: true });
 }
 
 async function readGeneration(directory: string): Promise<string | undefined> {

@@ -9,7 +9,7 @@ import { type ContentCheck, createContentCheck } from './content-check.js';
 import { createContentFiles, type OnDamage } from './content-files.js';
 import { contentPath } from './content-paths.js';
 import { createContentRemoval } from './content-removal.js';
-import type { CacheStore, Entry, FactStore, Index, Inventory, StoreEvents } from './contract.js';
+import type { CacheStore, Entry, FactStore, Index, Inventory, StoreEvents, Totals } from './contract.js';
 import type { DataFolder } from './data-folder.js';
 import { Entries } from './entries.js';
 import { createInventory } from './entry-listing.js';
@@ -17,6 +17,7 @@ import type { FaultBoard } from './fault-board.js';
 import { type FileSystem, nodeFileSystem, storeFault } from './file-system.js';
 import { createHotContent, HOT_CONTENT_BYTES } from './hot-content.js';
 import type { ImagePattern } from './image-patterns.js';
+import { KeptSpools } from './kept-spools.js';
 import { createKeyedQueue } from './keyed-queue.js';
 import { createOpenReaders } from './open-readers.js';
 import { createPins, type PinBoard } from './pins.js';
@@ -55,6 +56,8 @@ export interface DiskStore extends CacheStore {
   /** Gives every content file its row. The store serves meanwhile. True where the walk was not stopped by `close`. */
   rebuild(onShare?: (share: number) => void): Promise<boolean>;
   readonly inventory: Inventory;
+  /** What waits in the spool folder for the next download of the same content; part of what the data folder takes. */
+  readonly kept: Totals;
   readonly pins: PinBoard;
   /** How much room there is; undefined until it was measured. */
   readonly space: Space | undefined;
@@ -93,7 +96,19 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     remove: evict,
     events,
   });
-  const createSpool = createSpools({ folder, files, entries, turns, faults, room, now: storeNow, onCommitted });
+  const kept = new KeptSpools({ directory, files });
+  await kept.load();
+  const { createSpool, takeKept } = createSpools({
+    folder,
+    files,
+    entries,
+    turns,
+    faults,
+    room,
+    kept,
+    now: storeNow,
+    onCommitted,
+  });
   const onDamage: OnDamage = (digest, ino, reason) => removal.quarantine(digest, ino, reason);
   const contents = createContentFiles({
     files,
@@ -212,6 +227,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
 
   async function tend(): Promise<void> {
     await entries.saveUses();
+    await kept.expire();
     await room.sweep();
   }
 
@@ -223,6 +239,10 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     open: openForUse,
     readAll,
     createSpool,
+    takeKept,
+    get kept() {
+      return kept.usage;
+    },
     put,
     remove: (digest) => told(removal.remove(digest)),
     get usage() {

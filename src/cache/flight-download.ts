@@ -92,7 +92,7 @@ export class FlightDownload implements Download {
     const { body, kept } = await this.#open();
     if (this.signal.aborted) {
       body.abort();
-      await kept?.keep?.();
+      await kept?.keep();
       return;
     }
     this.accept(body);
@@ -149,7 +149,7 @@ export class FlightDownload implements Download {
     if (kept === undefined) return { body: await open(this.signal, 0), kept };
     const body = await open(this.signal, kept.writtenBytes).catch(async (error: unknown) => {
       // It says nothing about the bytes that this client was refused, or nobody could be asked.
-      await kept.keep?.();
+      await kept.keep();
       throw error;
     });
     if (fits(body, kept)) return { body, kept };

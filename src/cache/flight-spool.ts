@@ -109,17 +109,18 @@ export class FlightSpool {
   }
 
   /**
-   * Closes the file, once nobody reads or writes it. What was not committed is dropped, or with `keep` left for the next
-   * download where the store can. Never rejects.
+   * Closes the file, once nobody reads or writes it. What was not committed is dropped, or with `keep` written to its end
+   * and left for the next download where the store can. Never rejects.
    */
   close(keep = false): Promise<void> {
-    this.detach();
+    if (!keep) this.detach();
     this.#closing ??= this.#close(keep);
     return this.#closing;
   }
 
   async #close(keep: boolean): Promise<void> {
     await this.#writing;
+    this.detach();
     if (this.#reads > 0) await new Promise<void>((resolve) => (this.#onReadsDone = resolve));
     try {
       await (keep && this.#spool?.keep ? this.#spool.keep() : this.#spool?.close());

@@ -26,7 +26,7 @@ export interface SpoolOptions {
 }
 
 /** Less is not worth the files. */
-const KEPT_LEAST_BYTES = 1024 * 1024;
+export const KEPT_LEAST_BYTES = 1024 * 1024;
 
 /** How much may be written before it is noted that it is good: what a kill costs at most. */
 function noteStep(writtenBytes: number): number {
@@ -139,6 +139,7 @@ class SpoolFile implements KeptSpool {
       const finished = { fd: this.#fd, path, sizeBytes: this.#writtenBytes, crcs: this.#sums.crcs() };
       const entry = await this.#options.commit(finished, digest, mediaType);
       this.#committed = true;
+      await this.#forget();
       return entry;
     });
   }
@@ -165,7 +166,12 @@ class SpoolFile implements KeptSpool {
     await files.close(this.#fd).catch(() => {});
     if (isKept) return keeper.keep();
     if (!this.#committed) await discardFile(files, path);
-    if (this.#hasNote) await keeper?.forget();
+    await this.#forget();
+  }
+
+  async #forget(): Promise<void> {
+    if (this.#hasNote) await this.#options.keeper?.forget();
+    this.#hasNote = false;
   }
 
   async #isWorthKeeping(keeper: SpoolKeeper): Promise<boolean> {

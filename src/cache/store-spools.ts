@@ -2,15 +2,17 @@ import { ProxyError } from '../errors.js';
 import type { Digest } from '../oci/digest.js';
 import { commitContent } from './commit-content.js';
 import { newSpoolPath, spoolFolder } from './content-paths.js';
-import type { CacheStore, Entry, Spool } from './contract.js';
+import type { CacheStore, Entry, KeptSpool, Spool } from './contract.js';
 import type { DataFolder } from './data-folder.js';
 import type { Entries } from './entries.js';
 import { NO_ROOM } from './evictor.js';
 import type { FaultBoard } from './fault-board.js';
-import { errorCode, type FileSystem, storeFault } from './file-system.js';
+import { discardFile, errorCode, type FileSystem, storeFault } from './file-system.js';
+import { keptStem } from './kept-names.js';
+import type { KeptSpools } from './kept-spools.js';
 import type { KeyedQueue } from './keyed-queue.js';
 import type { OpenSpools, Reservation } from './open-spools.js';
-import { type FinishedSpool, openSpool } from './spool-file.js';
+import { type FinishedSpool, KEPT_LEAST_BYTES, openKeptSpool, openSpool, type SpoolOptions } from './spool-file.js';
 import type { StoreRoom } from './store-room.js';
 
 /** Room is asked for in such steps where nobody knows how long a body is. */
@@ -23,19 +25,32 @@ interface Options {
   readonly turns: KeyedQueue;
   readonly faults: FaultBoard;
   readonly room: Pick<StoreRoom, 'reserve' | 'space'> & { readonly spools: Pick<OpenSpools, 'delete'> };
+  readonly kept: KeptSpools;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly onCommitted: (entry: Entry) => void;
 }
 
 /** Opens spools, and makes entries of those that are committed. Rejects with a `store` fault, which is reported. */
-export function createSpools(options: Options): CacheStore['createSpool'] {
-  const { folder, files, entries, turns, faults, room, now, onCommitted } = options;
+export function createSpools(options: Options): Required<Pick<CacheStore, 'createSpool' | 'takeKept'>> {
+  const { folder, files, entries, turns, faults, room, kept, now, onCommitted } = options;
   const { directory } = folder;
 
-  async function newSpool(reservation: Reservation): Promise<Spool> {
-    const path = newSpoolPath(directory);
-    const spool = { files, path, commit, onFault: report };
+  /** A spool of a scope is written under a name that says whose it is, so that even a kill leaves it to the next one. */
+  function spoolOptions(
+    expectedBytes: number | undefined,
+    digest: Digest | undefined,
+    scope: string | undefined,
+  ): SpoolOptions {
+    const spool = { files, commit, onFault: report };
+    const isSmall = expectedBytes !== undefined && expectedBytes <= KEPT_LEAST_BYTES;
+    if (digest === undefined || scope === undefined || isSmall) return { ...spool, path: newSpoolPath(directory) };
+    const path = kept.newPath(keptStem(digest, scope), expectedBytes);
+    return { ...spool, path, keeper: kept.keeperOf(path) };
+  }
+
+  async function newSpool(spool: SpoolOptions, reservation: Reservation): Promise<Spool> {
+    const { path } = spool;
     // Known before it is there, so that nobody counts its bytes twice.
     reservation.file = path;
     try {
@@ -48,7 +63,9 @@ export function createSpools(options: Options): CacheStore['createSpool'] {
   }
 
   async function reserve(bytes: number, digest: Digest | undefined): Promise<Reservation> {
-    const reserved = await room.reserve(bytes, digest);
+    let reserved = await room.reserve(bytes, digest);
+    // Beginnings that nobody asks for are the first to go.
+    if (reserved === NO_ROOM && (await kept.clear()) > 0) reserved = await room.reserve(bytes, digest);
     if (typeof reserved !== 'string') return reserved;
     const fault = new ProxyError('store', `${directory} has no room for ${bytes} bytes: ${reserved}`);
     // Not to fit into the budget is no fault of the disk; to be full with nothing to evict is one.
@@ -57,7 +74,7 @@ export function createSpools(options: Options): CacheStore['createSpool'] {
   }
 
   /** The spool with its room: more is asked for when it gets longer than was told, and all is given back at its end. */
-  function inItsRoom(spool: Spool, reservation: Reservation): Spool {
+  function inItsRoom(spool: Spool, reservation: Reservation): Required<Spool> {
     reservation.writtenBytes = () => spool.writtenBytes;
     const giveBack = (): void => room.spools.delete(reservation);
 
@@ -83,6 +100,10 @@ export function createSpools(options: Options): CacheStore['createSpool'] {
       },
       async close() {
         await spool.close();
+        giveBack();
+      },
+      async keep() {
+        await (spool.keep ? spool.keep() : spool.close());
         giveBack();
       },
     };
@@ -114,13 +135,36 @@ export function createSpools(options: Options): CacheStore['createSpool'] {
     faults.report('writing', fault);
   }
 
-  return async (expectedBytes, digest) => {
+  async function createSpool(expectedBytes: number | undefined, digest?: Digest, scope?: string): Promise<Spool> {
     const reservation = await reserve(expectedBytes ?? 0, digest);
     try {
-      return inItsRoom(await newSpool(reservation), reservation);
+      return inItsRoom(await newSpool(spoolOptions(expectedBytes, digest, scope), reservation), reservation);
     } catch (error) {
       room.spools.delete(reservation);
       throw failed('begin a spool', error);
     }
-  };
+  }
+
+  async function takeKept(digest: Digest, scope: string): Promise<KeptSpool | undefined> {
+    const prefix = await kept.take(keptStem(digest, scope));
+    if (prefix === undefined) return undefined;
+    const { path, sizeBytes, expectedBytes } = prefix;
+    const reservation = await reserve(Math.max(0, (expectedBytes ?? 0) - sizeBytes), digest).catch(() => undefined);
+    const keeper = kept.keeperOf(path);
+    try {
+      if (reservation === undefined) throw new ProxyError('store', 'there is no room for the rest');
+      reservation.file = path;
+      reservation.bytes += sizeBytes;
+      const spool = await openKeptSpool({ files, path, commit, onFault: report, keeper }, prefix);
+      const replay = (take: (bytes: Uint8Array) => void): Promise<void> => spool.replay(take);
+      return Object.assign(inItsRoom(spool, reservation), { expectedBytes, replay });
+    } catch {
+      if (reservation !== undefined) room.spools.delete(reservation);
+      await discardFile(files, path);
+      await keeper.forget();
+      return undefined;
+    }
+  }
+
+  return { createSpool, takeKept };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { headerValue } from '../../src/http/headers.js';
 import { type FakeRegistry, startFakeRegistry } from '../support/fake-registry.js';
 import { type ProxyAnswer, proxyGet, proxyOpen, type Way } from '../support/pull.js';
 import { pullImage } from '../support/pull-image.js';
@@ -12,8 +13,8 @@ import { createTempDir, type TempDir } from '../support/temp-dir.js';
  * Stops and starts of the program itself.
  *
  * What a client has had whole is still there after a stop, after a kill, and after the loss of the index. What was on
- * its way at a kill is gone without a trace: no half of it is ever given out or left lying about. A signal to stop lets
- * a running transfer end and gives exit code 0. Two processes never share a folder.
+ * its way at a kill is gone on with: no half of it is ever given out as the whole, or to another repository. A signal
+ * to stop lets a running transfer end and gives exit code 0. Two processes never share a folder.
  */
 
 const SIZE = 4_000_000;
@@ -56,6 +57,19 @@ describe('integration/restart', function () {
   function bodies(): string[] {
     const content = registry.find({ own: false, method: 'GET', status: 200 }).filter(({ kind }) => kind !== 'ping');
     return content.map(({ path }) => path);
+  }
+
+  /** The range of the one download of a blob, the question for its first byte left out. */
+  function rangeOf(digest: string): string {
+    const sent = registry.find({ reference: digest, method: 'GET' });
+    const ranges = sent.map(({ headers }) => headerValue(headers, 'range')).filter((range) => range !== 'bytes=0-0');
+    assert.equal(ranges.length, 1);
+    return ranges[0] ?? '';
+  }
+
+  /** Resolves when the proxy has noted something of a running download. */
+  async function noted(): Promise<void> {
+    while (!(await readdir(join(folder.path, 'data', 'spool'))).some((name) => name.endsWith('.kept')));
   }
 
   /** Every file under blobs/ that is content must be what its name says. */
@@ -109,24 +123,60 @@ describe('integration/restart', function () {
     await assertSound();
   });
 
-  it('is killed in the middle of a download, and leaves no trace of it', async () => {
+  it('H17 is killed in the middle of a download, and goes on where it was', async () => {
     let proxy = await start();
     const rule = registry.misbehave({ reference: large, method: 'GET' }, { stall: SIZE / 2 }, 1);
     const client = await proxyOpen({ ...proxy.way, authority: registry.authority, path: `/v2/a/blobs/${large}` });
     await rule.stalled();
     await client.read(SIZE / 4);
+    await noted();
     await proxy.end('SIGKILL');
     assert.equal((await client.rest()).complete, false);
 
     proxy = await start();
-    assert.deepEqual(await readdir(join(folder.path, 'data', 'spool')), []);
-    assert.deepEqual(await assertSound(), []);
+    assert.deepEqual(await assertSound(), [], 'what is not whole counts for nothing');
+    registry.forget();
     const answer = await getLarge(proxy.way);
     assert.equal(digestText(answer.body), large);
     assert.doesNotMatch(answer.header('cache-status') ?? '', /hit/);
+    assert.match(rangeOf(large), /^bytes=[1-9][0-9]*-$/);
     await pull(proxy.way);
     assert.equal(await proxy.end('SIGTERM'), 0);
     assert.equal((await assertSound()).includes(large.slice(7)), true);
+    assert.deepEqual(await readdir(join(folder.path, 'data', 'spool')), []);
+  });
+
+  it('H17 goes on after a stop with what it had', async () => {
+    let proxy = await start();
+    const rule = registry.misbehave({ reference: large, method: 'GET' }, { stall: SIZE - 1000 }, 1);
+    const client = await proxyOpen({ ...proxy.way, authority: registry.authority, path: `/v2/a/blobs/${large}` });
+    await rule.stalled();
+    await client.read(SIZE / 2);
+    assert.equal(await proxy.end('SIGTERM'), 0);
+    assert.equal((await client.rest()).complete, false);
+
+    proxy = await start();
+    registry.forget();
+    assert.equal(digestText((await getLarge(proxy.way)).body), large);
+    assert.match(rangeOf(large), /^bytes=[1-9][0-9]*-$/);
+  });
+
+  it('E04 keeps the beginning of a download to the repository that delivered it', async () => {
+    let proxy = await start();
+    registry.content.addBlob('b', seededBytes(SIZE, 'large'));
+    const rule = registry.misbehave({ reference: large, method: 'GET' }, { stall: SIZE / 2 }, 1);
+    const client = await proxyOpen({ ...proxy.way, authority: registry.authority, path: `/v2/a/blobs/${large}` });
+    await rule.stalled();
+    await client.read(SIZE / 4);
+    await noted();
+    await proxy.end('SIGKILL');
+    await client.rest();
+
+    proxy = await start();
+    registry.forget();
+    const other = await proxyGet({ ...proxy.way, authority: registry.authority, path: `/v2/b/blobs/${large}` });
+    assert.equal(digestText(other.body), large);
+    assert.equal(rangeOf(large), '');
   });
 
   it('lets a running transfer end at a signal', async () => {
