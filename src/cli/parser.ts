@@ -100,7 +100,8 @@ function addCommand(
   const build = (builder: Argv): Argv => {
     builder.option(CONFIG_OPTION.name, { ...VALUE, describe: `${CONFIG_OPTION.metavar}: ${CONFIG_OPTION.help}` });
     for (const option of OPTIONS.filter(({ name }) => command.options.includes(name))) {
-      builder.option(option.name, { ...VALUE, describe: describeOption(option) });
+      const value = option.kind === 'switch' ? ({ type: 'boolean' } as const) : VALUE;
+      builder.option(option.name, { ...value, describe: describeOption(option) });
     }
     for (const { name, metavar, help } of command.flags ?? []) {
       if (metavar === undefined) builder.option(name, { type: 'boolean', describe: help });
@@ -124,6 +125,7 @@ function operandSyntax(operand: CommandOperand | undefined): string {
 }
 
 function describeOption(option: OptionSpec): string {
+  if (option.kind === 'switch') return option.help.replaceAll('`', '');
   const text = `${option.metavar}: ${option.help} (default: ${describeDefault(option)})`;
   return text.replaceAll('`', '');
 }
@@ -135,13 +137,18 @@ function readGiven(given: Record<string, unknown>, command: Command): ParsedComm
   const problems = surplus.length > 0 ? [`entrepot ${words.join(' ')} takes no “${surplus.join(' ')}”.`] : [];
   const names: readonly (OptionName | typeof CONFIG_OPTION.name)[] = [...options, CONFIG_OPTION.name];
   const flags = Object.fromEntries(
-    names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name] as OptionText]])),
+    names.flatMap((name) => (given[name] === undefined ? [] : [[name, textOf(given[name])]])),
   );
   const json = takesJson && given[JSON_FLAG] === true;
   const operands = command.operand === undefined ? {} : { operands: readOperands(given[command.operand.metavar]) };
   if (command.flags === undefined) return { command, given: { flags, json, ...operands }, problems };
   const own = readOwn(given, command.flags);
   return { command, given: { flags, json, own: own.values, ...operands }, problems: [...problems, ...own.problems] };
+}
+
+/** A switch is `true` where it stands alone. */
+function textOf(given: unknown): OptionText {
+  return typeof given === 'boolean' ? String(given) : (given as OptionText);
 }
 
 function readOperands(value: unknown): string[] {

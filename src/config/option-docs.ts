@@ -9,7 +9,7 @@ export function describeDefault(option: OptionSpec): string {
 /** The table of options for the README, as Markdown. A test compares the two. */
 export function renderOptionTable(): string {
   const rows = OPTIONS.map((option: OptionSpec) => [
-    `\`--${option.name} ${option.metavar}\``,
+    `\`${`--${option.name} ${option.metavar}`.trim()}\``,
     `\`${environmentName(option.name)}\``,
     `\`${fileKey(option.name)}\``,
     describeDefault(option),

@@ -1,7 +1,7 @@
 import type { Permission } from '../access/access.js';
 import type { RawHeaders } from '../http/exchange.js';
 import { headerValue, headerValues } from '../http/headers.js';
-import type { Digest } from '../oci/digest.js';
+import { type Digest, parseDigest } from '../oci/digest.js';
 import { bareMediaType, normaliseAccept } from '../oci/media-types.js';
 import type { UpstreamResponse } from '../upstream/contract.js';
 import { sendFollowing } from '../upstream/redirects.js';
@@ -9,19 +9,21 @@ import { announcedLength } from './ask-upstream.js';
 import type { PermittedBy } from './decide.js';
 import type { HeadAnswer } from './heads.js';
 import { wholeContentHeaders } from './outgoing.js';
+import { recallTag } from './tag-memory.js';
 import type { Visit } from './visit.js';
 
 /** What came of asking whether a credential may read a digest. */
 export type Authorisation =
   | {
       readonly outcome: 'permitted';
+      readonly status: 200;
       readonly by: PermittedBy;
       readonly permission: Pick<Permission, 'sizeBytes' | 'inherited'>;
     }
   /** The registry did not say yes to our question; its answer to the client's own request will be the last word. */
-  | { readonly outcome: 'unproven' }
+  | { readonly outcome: 'unproven'; readonly status: number }
   /** The registry's answer to a GET in the client's name, which is the client's answer. */
-  | { readonly outcome: 'refused'; readonly response: UpstreamResponse };
+  | { readonly outcome: 'refused'; readonly status: number; readonly response: UpstreamResponse };
 
 /**
  * May this credential read this digest here? Grants and public proofs answer at once; otherwise the registry is asked,
@@ -29,31 +31,90 @@ export type Authorisation =
  * followed (a redirect alone proves nothing). The store is not looked at here.
  */
 export async function authorise(visit: Visit, digest: Digest): Promise<Authorisation> {
+  return (await knownPermission(visit, digest)) ?? askWhether(visit, digest);
+}
+
+/** What is known without asking. */
+export async function knownPermission(visit: Visit, digest: Digest): Promise<Authorisation | undefined> {
   const { context, scope, credential } = visit;
   const known = await context.access.permission(scope, credential, digest);
-  if (known) return { outcome: 'permitted', by: known.by, permission: known };
+  return known && { outcome: 'permitted', status: 200, by: known.by, permission: known };
+}
+
+/** What the registry says. */
+export async function askWhether(visit: Visit, digest: Digest): Promise<Authorisation> {
   const answer = await askHead(visit);
   const sizeBytes = yesOf(answer, digest);
   if (sizeBytes !== undefined) return permit(visit, digest, sizeBytes, answer.askedAt);
-  return visit.route.kind === 'blob' ? askFirstByte(visit, digest) : { outcome: 'unproven' };
+  if (visit.route.kind === 'blob' && !visit.stranger) return askFirstByte(visit, digest);
+  return { outcome: 'unproven', status: answer.status };
 }
 
-/** Sends the client's request as a HEAD; equal ones at the same time are one. Grants and refusals are taken note of. */
-export async function askHead(visit: Visit): Promise<HeadAnswer> {
+/**
+ * Sends the client's request as a HEAD; equal ones at the same time are one. Grants and refusals are taken note of. Where
+ * another credential's question for the same is on its way and the answer is likely to be public, it is asked once in
+ * nobody's name for all of them, unless `alone`.
+ */
+export async function askHead(visit: Visit, alone = false): Promise<HeadAnswer> {
   const { context, exchange, route, scope, credential, upstream } = visit;
+  if (visit.stranger) return askAsStranger(visit);
   const { headers, path } = exchange.request;
-  const accept = normaliseAccept(headerValues(headers, 'accept'));
-  const key = [scope, route.kind, route.reference, credential.id, accept].join('\n');
-  const answer = await context.heads.ask(key, async () => {
-    const outgoing = wholeContentHeaders(headers, context.viaId);
-    const askedAt = context.access.now();
-    const response = await upstream.send({ target: exchange.target, method: 'HEAD', path, headers: outgoing });
-    response.discard();
-    return { status: response.status, headers: response.headers, askedAt };
-  });
+  const group = groupOf(visit);
+  const key = `${group}\n${credential.id}`;
+  const crowded = !alone && !context.heads.isRunning(key) && context.heads.isAsking(group);
+  if (crowded && (await isLikelyPublic(visit))) {
+    const shared = await askAsStranger(visit).catch(() => undefined);
+    if (shared?.status === 200) return shared;
+  }
+  const answer = await context.heads.ask(
+    key,
+    async () => {
+      const outgoing = wholeContentHeaders(headers, context.viaId);
+      const askedAt = context.access.now();
+      const response = await upstream.send({ target: exchange.target, method: 'HEAD', path, headers: outgoing });
+      response.discard();
+      return { status: response.status, headers: response.headers, askedAt };
+    },
+    group,
+  );
   const refusalCounts = route.kind === 'manifest';
   await context.access.observe({ scope, credential, digest: route.digest, status: answer.status, refusalCounts });
   return answer;
+}
+
+/** What makes two questions the same, but for the credential. */
+function groupOf({ scope, route, exchange }: Visit): string {
+  return [scope, route.kind, route.reference, acceptOf(exchange.request.headers)].join('\n');
+}
+
+function acceptOf(headers: RawHeaders): string {
+  return normaliseAccept(headerValues(headers, 'accept'));
+}
+
+async function isLikelyPublic(visit: Visit): Promise<boolean> {
+  const { context, route, scope, credential } = visit;
+  if (credential.anonymous || route.kind !== 'manifest' || route.namespace !== undefined) return false;
+  const digest = route.digest ?? (await recallTag(visit));
+  return digest !== undefined && (await context.access.isPublic(scope, digest));
+}
+
+/** The same question in nobody's name. Its yes makes a manifest that is held public; its no is told to nobody else. */
+async function askAsStranger(visit: Visit): Promise<HeadAnswer> {
+  const { context, exchange, route, scope } = visit;
+  const provenAt = Date.now();
+  return context.heads.ask(`${groupOf(visit)}\nnobody`, async () => {
+    const accept = acceptOf(exchange.request.headers) || '*/*';
+    const { path } = exchange.request;
+    const askedAt = context.access.now();
+    const { status, headers } = await context.stranger.head(exchange.target, route.repository, path, accept);
+    const answer: HeadAnswer = { status, headers, askedAt, stranger: true };
+    const digest = route.digest ?? parseDigest(headerValue(headers, 'docker-content-digest') ?? '');
+    const sizeBytes = digest && yesOf(answer, digest);
+    if (digest === undefined || sizeBytes === undefined || route.kind !== 'manifest') return answer;
+    const entry = await context.store.lookup(digest);
+    if (entry?.sizeBytes === sizeBytes) await context.access.provePublic(scope, digest, provenAt);
+    return answer;
+  });
 }
 
 /** The length that a HEAD's yes gives for this digest; undefined where it is no yes that counts. */
@@ -73,7 +134,7 @@ function isPage(headers: RawHeaders): boolean {
 function permit(visit: Visit, digest: Digest, sizeBytes: number, askedAt: number | undefined): Authorisation {
   const { context, scope, credential, route } = visit;
   context.access.allow(scope, credential, digest, sizeBytes, route.kind === 'manifest', askedAt);
-  return { outcome: 'permitted', by: 'probed', permission: { sizeBytes } };
+  return { outcome: 'permitted', status: 200, by: 'probed', permission: { sizeBytes } };
 }
 
 async function askFirstByte(visit: Visit, digest: Digest): Promise<Authorisation> {
@@ -89,9 +150,10 @@ async function askFirstByte(visit: Visit, digest: Digest): Promise<Authorisation
     response.discard();
     return permit(visit, digest, sizeBytes, askedAt);
   }
-  if (response.status >= 400 && response.status !== 416) return { outcome: 'refused', response };
+  const { status } = response;
+  if (status >= 400 && status !== 416) return { outcome: 'refused', status, response };
   response.discard();
-  return { outcome: 'unproven' };
+  return { outcome: 'unproven', status };
 }
 
 /** The whole length that a 206 for the first byte gives (RFC 9110 section 14.4). */

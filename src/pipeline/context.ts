@@ -5,11 +5,16 @@ import type { Flights } from '../cache/flight.js';
 import type { Target } from '../http/exchange.js';
 import type { Logger } from '../telemetry/log.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import type { AnonymousAsker } from '../upstream/anonymous.js';
 import type { UpstreamClient } from '../upstream/contract.js';
+import type { RateLimits } from '../upstream/rate-limits.js';
+import type { RegistryHealth } from '../upstream/registry-health.js';
 import type { Heads } from './heads.js';
 import type { ManifestFetches } from './manifest-fetches.js';
+import type { OfflineTokens } from './offline-token.js';
 import type { PublicProofs } from './public-proofs.js';
 import type { StoredManifests } from './stored-manifests.js';
+import type { TagTimes } from './tag-memory.js';
 
 /** What the pipeline works with. `app.ts` puts it together; nothing in here is a singleton. */
 export interface PipelineContext {
@@ -26,6 +31,15 @@ export interface PipelineContext {
   readonly manifestFetches: ManifestFetches;
   readonly storedManifests: StoredManifests;
   readonly publicProofs: PublicProofs;
+  /** Asks in nobody's name. */
+  readonly stranger: Pick<AnonymousAsker, 'head'>;
+  readonly health: RegistryHealth;
+  readonly limits: RateLimits;
+  readonly offlineTokens: OfflineTokens;
+  /** What happens while a registry cannot be asked: what may be given is, or the client gets the error. */
+  readonly outage: 'serve' | 'fail';
+  /** When tags were last looked up, for `--tag-ttl`; undefined where each request looks them up. */
+  readonly tagTimes: TagTimes | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** This installation's random id, for Via. */

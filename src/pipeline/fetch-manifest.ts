@@ -8,6 +8,7 @@ import { type Digest, digestAlgorithm, digestOf } from '../oci/digest.js';
 import { MAX_MANIFEST_BYTES } from '../oci/manifest.js';
 import { isManifestType, normaliseAccept } from '../oci/media-types.js';
 import type { UpstreamResponse } from '../upstream/contract.js';
+import { isOutageFault, isOutageStatus } from '../upstream/registry-health.js';
 import { authorise } from './authorise.js';
 import { isEncoded, passOn } from './fill.js';
 import type { FetchedManifest } from './manifest-fetches.js';
@@ -26,7 +27,51 @@ const FETCH_MS = 120_000;
 const KEEP_WAIT_MS = 1000;
 
 /** What a GET brought: a manifest to keep, or something else that is the client's own answer, to be sent by `pass`. */
-type Fetched = { readonly manifest: FetchedManifest } | { readonly manifest: undefined; pass(): Promise<void> };
+type Fetched =
+  | { readonly manifest: FetchedManifest }
+  | {
+      readonly manifest: undefined;
+      readonly status: number;
+      pass(): Promise<void>;
+      /** Throws it away. */
+      discard(): void;
+    };
+
+/** What may answer a request for a tag besides its own GET. Each gives whether it has. */
+export interface OtherWays {
+  /** Looks the tag up again: somebody else's GET has just brought what it points to. */
+  again(): Promise<boolean>;
+  /** Gives what is held, because the registry cannot be asked. */
+  stale(): Promise<boolean>;
+}
+
+/**
+ * Gets what a tag points to with the client's own GET, which registries count as a pull; whoever asks for the same
+ * meanwhile waits for it, and then looks the tag up with a credential of its own.
+ */
+export async function fetchTag(visit: Visit, other: OtherWays): Promise<void> {
+  const { exchange, route, scope } = visit;
+  const key = `${scope} ${route.reference} ${normaliseAccept(headerValues(exchange.request.headers, 'accept'))}`;
+  let own: Fetched | undefined;
+  let fetched: FetchedManifest | undefined;
+  try {
+    const joined = await visit.context.manifestFetches.join(key, exchange, async (signal) => {
+      own = await fetchOnce(visit, signal);
+      return own.manifest;
+    });
+    fetched = joined.fetched;
+  } catch (error) {
+    if (isOutageFault(error) && (await other.stale())) return undefined;
+    throw error;
+  }
+  if (own?.manifest) return answerWith(visit, own.manifest, 'request');
+  if (own && !own.manifest) {
+    if (!isOutageStatus(own.status) || !(await other.stale())) return own.pass();
+    return own.discard();
+  }
+  if (fetched && (await other.again())) return undefined;
+  return fetchManifest(visit, 'request', false);
+}
 
 /**
  * Gets a manifest with the client's own GET, keeps it under the digest of its bytes, and gives it to the client as it
@@ -72,11 +117,21 @@ async function fetchOnce(visit: Visit, abandoned: AbortSignal): Promise<Fetched>
   const contentType = headerValue(response.headers, 'content-type') ?? '';
   if (status !== 200 || isEncoded(response) || !isManifestType(contentType)) {
     const reason = status === 200 ? 'not-a-manifest' : 'refused';
-    return { manifest: undefined, pass: () => passOn(visit, response, reason) };
+    return {
+      manifest: undefined,
+      status,
+      pass: () => passOn(visit, response, reason),
+      discard: () => response.discard(),
+    };
   }
   const read = await readWhole(visit, response);
   if (!(read instanceof Uint8Array))
-    return { manifest: undefined, pass: () => passOn(visit, read, 'manifest-too-large') };
+    return {
+      manifest: undefined,
+      status,
+      pass: () => passOn(visit, read, 'manifest-too-large'),
+      discard: () => read.discard(),
+    };
   const digest = verified(visit, read);
   const known = context.storedManifests.add(digest, read, contentType);
   // The live answer counts at once, for the manifest and for what it lists.

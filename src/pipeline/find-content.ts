@@ -13,8 +13,9 @@ export async function findContent(
   visit: Visit,
   digest: Digest,
   permission: Pick<Permission, 'sizeBytes'>,
+  isDelivered: () => Promise<boolean> = () => visit.context.access.isDelivered(visit.scope, digest),
 ): Promise<Entry | undefined> {
-  const { context, route, scope, exchange } = visit;
+  const { context, route, exchange } = visit;
   const entry = await context.store.lookup(digest);
   if (!entry) return undefined;
   if (permission.sizeBytes !== undefined && permission.sizeBytes !== entry.sizeBytes) return undefined;
@@ -22,5 +23,5 @@ export async function findContent(
     const accept = headerValues(exchange.request.headers, 'accept');
     if (entry.mediaType === undefined || !acceptAllows(accept, entry.mediaType)) return undefined;
   }
-  return (await context.access.isDelivered(scope, digest)) ? entry : undefined;
+  return (await isDelivered()) ? entry : undefined;
 }

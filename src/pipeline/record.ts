@@ -2,6 +2,8 @@ import type { Exchange } from '../http/exchange.js';
 import type { PipelineContext } from './context.js';
 import type { Trace } from './trace.js';
 
+const FROM_CACHE: ReadonlySet<Trace['cache']> = new Set(['hit', 'collapsed', 'stale']);
+
 /** Writes an exchange down when it is over: one log line, and the metrics that say the same. */
 export function record(context: Pick<PipelineContext, 'logger' | 'metrics'>, exchange: Exchange, trace: Trace): void {
   const { logger, metrics } = context;
@@ -11,7 +13,7 @@ export function record(context: Pick<PipelineContext, 'logger' | 'metrics'>, exc
   const registry = trace.kind === 'other' ? 'other' : trace.registry;
   metrics.request({ registry, kind: trace.kind, cache: trace.cache });
   metrics.requestSeconds({ kind: trace.kind, cache: trace.cache }, ms / 1000);
-  const fromCache = trace.cache === 'hit' || trace.cache === 'collapsed';
+  const fromCache = FROM_CACHE.has(trace.cache);
   if (reply.sentBytes > 0) metrics.sentBytes(registry, fromCache ? 'cache' : 'upstream', reply.sentBytes);
   logger.info(
     {

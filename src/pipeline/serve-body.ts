@@ -24,7 +24,7 @@ export interface DigestBody {
 }
 
 /** The headers that every answer by digest has, whether whole, part or none of it is sent. */
-function digestHeaders(body: DigestBody): RawHeaders {
+export function digestHeaders(body: Pick<DigestBody, 'digest' | 'status' | 'extra'>): RawHeaders {
   const headers = headersFrom({
     'Docker-Content-Digest': body.digest,
     ETag: `"${body.digest}"`,

@@ -33,7 +33,13 @@ function withFirstPiece(reader: BodyReader, first: Piece | undefined): BodyReade
  * Gives stored content to the client. Gives false, with nothing sent, where it turns out to be gone or damaged: the
  * disk's troubles are never the client's, so the caller fetches it instead.
  */
-export async function serve(visit: Visit, entry: Entry, by: PermittedBy, extra: RawHeaders = []): Promise<boolean> {
+export async function serve(
+  visit: Visit,
+  entry: Entry,
+  by: PermittedBy,
+  extra: RawHeaders = [],
+  outcome: 'hit' | 'stale' = 'hit',
+): Promise<boolean> {
   const { context, exchange, trace, route, scope } = visit;
   const reader = await context.store.open(entry.digest).catch(() => undefined);
   if (!reader) return false;
@@ -45,8 +51,8 @@ export async function serve(visit: Visit, entry: Entry, by: PermittedBy, extra: 
     reader.close();
     return false;
   }
-  const status = note(trace, 'hit', by);
-  if (by !== 'open' && by !== 'public') await context.access.confirmed(scope, entry.digest);
+  const status = note(trace, outcome, by);
+  if (outcome === 'hit' && by !== 'open' && by !== 'public') await context.access.confirmed(scope, entry.digest);
   const mediaType = route.kind === 'manifest' ? entry.mediaType : undefined;
   const body = { digest: entry.digest, mediaType, reader: withFirstPiece(reader, first), status, extra };
   await serveBody(exchange, body);

@@ -1,4 +1,6 @@
+import { headerValues } from '../http/headers.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
+import { normaliseAccept } from '../oci/media-types.js';
 import type { Visit } from './visit.js';
 
 /**
@@ -22,6 +24,45 @@ export async function recallTag(visit: Visit): Promise<Digest | undefined> {
 
 /** Remembers a tag's digest after a live answer; does nothing for a route that names a digest. */
 export async function rememberTag(visit: Visit, digest: Digest): Promise<void> {
-  if (visit.route.digest !== undefined || (await recallTag(visit)) === digest) return;
+  if (visit.route.digest !== undefined) return;
+  visit.context.tagTimes?.note(timesKey(visit), digest);
+  if ((await recallTag(visit)) === digest) return;
   await visit.context.facts.set('tag', tagKey(visit), { digest, at: Date.now() } satisfies TagRow);
+}
+
+/** Tags that are known to have been looked up, the oldest first. */
+const MAX_TIMES = 20_000;
+
+/** When tags were last looked up, and what they were: for `--tag-ttl`, in memory only. */
+export interface TagTimes {
+  note(key: string, digest: Digest): void;
+  /** The digest, where the look-up is younger than the time to live. */
+  fresh(key: string): Digest | undefined;
+}
+
+/** @param now monotonic milliseconds */
+export function createTagTimes(ttlMs: number, now: () => number = () => performance.now()): TagTimes {
+  const known = new Map<string, { readonly digest: Digest; readonly at: number }>();
+  return {
+    note(key, digest) {
+      known.delete(key);
+      known.set(key, { digest, at: now() });
+      const oldest = known.keys().next();
+      if (known.size > MAX_TIMES && !oldest.done) known.delete(oldest.value);
+    },
+    fresh(key) {
+      const found = known.get(key);
+      return found && now() - found.at < ttlMs ? found.digest : undefined;
+    },
+  };
+}
+
+/** What the tag was a moment ago for clients that take the same types; undefined without `--tag-ttl`. */
+export function freshTag(visit: Visit): Digest | undefined {
+  return visit.route.digest === undefined ? visit.context.tagTimes?.fresh(timesKey(visit)) : undefined;
+}
+
+/** A registry may point a tag elsewhere for clients that take other types. */
+function timesKey(visit: Visit): string {
+  return `${tagKey(visit)}\n${normaliseAccept(headerValues(visit.exchange.request.headers, 'accept'))}`;
 }

@@ -3,7 +3,7 @@ import type { Exchange } from '../http/exchange.js';
 import type { RegistryRoute, RouteKind } from '../oci/route.js';
 
 /** What the cache did for an exchange; the same word stands in the log and in the metrics. */
-export type CacheOutcome = 'hit' | 'miss' | 'collapsed' | 'partial' | 'request' | 'bypass' | 'none';
+export type CacheOutcome = 'hit' | 'miss' | 'collapsed' | 'partial' | 'request' | 'stale' | 'bypass' | 'none';
 
 /** What is written down about one exchange while it runs; `record` turns it into a log line and metrics. */
 export interface Trace {
@@ -49,6 +49,8 @@ export function note(trace: Trace, cache: CacheOutcome, reason: string): CacheSt
       return { fwd: 'uri-miss', collapsed: true };
     case 'partial':
       return { fwd: 'partial', detail: reason };
+    case 'stale':
+      return { fwd: 'stale', detail: reason };
     case 'request':
       return { fwd: 'request', ...kept(reason) };
     default:

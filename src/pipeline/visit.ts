@@ -17,6 +17,8 @@ export interface Visit {
   /** Registry and repository in one word: what grants, links, proofs and flights belong to. */
   readonly scope: string;
   readonly credential: Credential;
+  /** True where the client shows a token of ours that stands for nobody: the registry is asked in nobody's name. */
+  readonly stranger: boolean;
   /** The upstream client, counting for this exchange. */
   readonly upstream: UpstreamClient;
   /** The same for bodies of blobs. */

@@ -1,12 +1,11 @@
 import type { Readable } from 'node:stream';
-import type { Challenge } from '../http/challenge.js';
 import { parseChallenges } from '../http/challenge.js';
 import type { Target } from '../http/exchange.js';
 import { contentLength, headersFrom, headerValue, headerValues } from '../http/headers.js';
-import { parseAuthority } from '../net/authority.js';
 import type { Digest } from '../oci/digest.js';
 import { ACCEPT_ALL_MANIFESTS } from '../oci/media-types.js';
 import type { UpstreamClient, UpstreamResponse } from './contract.js';
+import { realmAddress } from './token-realm.js';
 
 /** `public`: the registry gives this manifest to anybody. `private`: it says no. `unknown`: it gave no answer to go by. */
 export type PublicAnswer = 'public' | 'private' | 'unknown';
@@ -17,6 +16,9 @@ const MAX_TOKEN_BYTES = 64 * 1024;
 const ANSWER_MS = 10_000;
 const DEFAULT_TOKEN_LIFE_S = 60;
 const MAX_TOKENS = 1000;
+
+/** What a registry said to a stranger. */
+export type StrangersAnswer = Pick<UpstreamResponse, 'status' | 'headers'>;
 
 interface Token {
   readonly value: string;
@@ -38,18 +40,6 @@ async function readJson(body: Readable, limitBytes: number): Promise<unknown> {
   }
 }
 
-function tokenUrl(challenge: Challenge, target: Target, repository: string): URL | undefined {
-  const realm = challenge.params.get('realm');
-  if (!realm || !URL.canParse(realm)) return undefined;
-  const url = new URL(realm);
-  const sameWeakness = url.protocol === 'http:' && target.scheme === 'http';
-  if (url.protocol !== 'https:' && !sameWeakness) return undefined;
-  const service = challenge.params.get('service');
-  if (service) url.searchParams.set('service', service);
-  url.searchParams.set('scope', challenge.params.get('scope') ?? `repository:${repository}:pull`);
-  return url;
-}
-
 /**
  * Asks registries what they give to a stranger: the proxy's own requests, without anybody's credentials. Tokens that
  * token servers hand to anybody are kept for their life.
@@ -59,6 +49,7 @@ export class AnonymousAsker {
   readonly #via: string;
   readonly #answerMs: number;
   readonly #tokens = new Map<string, Token>();
+  readonly #fetching = new Map<string, Promise<string | undefined>>();
 
   constructor(client: UpstreamClient, via: string, answerMs: number = ANSWER_MS) {
     this.#client = client;
@@ -79,21 +70,59 @@ export class AnonymousAsker {
     const signal = stopped ? AbortSignal.any([stopped, late]) : late;
     try {
       const path = `/v2/${repository}/manifests/${digest}`;
-      let response = await this.#head(target, path, this.#knownToken(target, repository), signal);
-      if (response.status === 401) {
-        const token = await this.#fetchToken(response, target, repository, signal);
-        if (!token) return 'private';
-        response = await this.#head(target, path, token, signal);
-      }
-      return verdict(response, digest, sizeBytes);
+      const response = await this.#ask(target, repository, path, ACCEPT_ALL_MANIFESTS, signal);
+      return response ? verdict(response, digest, sizeBytes) : 'private';
     } catch {
       return 'unknown';
     }
   }
 
-  async #head(target: Target, path: string, token: string | undefined, signal: AbortSignal): Promise<UpstreamResponse> {
+  /**
+   * A stranger's HEAD for content of a repository, with a stranger's token where the registry asks for one. Gives its
+   * last answer: a refusal where strangers get no token. Rejects as the client does.
+   */
+  async head(target: Target, repository: string, path: string, accept: string): Promise<StrangersAnswer> {
+    const signal = AbortSignal.timeout(this.#answerMs);
+    const response = await this.#ask(target, repository, path, accept, signal);
+    return response ?? { status: 401, headers: [] };
+  }
+
+  /** Undefined where the registry asks for a token that strangers do not get. */
+  async #ask(
+    target: Target,
+    repository: string,
+    path: string,
+    accept: string,
+    signal: AbortSignal,
+  ): Promise<UpstreamResponse | undefined> {
+    const response = await this.#head(target, path, accept, this.#knownToken(target, repository), signal);
+    if (response.status !== 401) return response;
+    const token = await this.#tokenFor(response, target, repository, signal);
+    return token === undefined ? undefined : this.#head(target, path, accept, token, signal);
+  }
+
+  /** Equal questions for tokens at the same time are one. */
+  #tokenFor(
+    refused: UpstreamResponse,
+    target: Target,
+    repository: string,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const key = tokenKey(target, repository);
+    const running = this.#fetching.get(key) ?? this.#fetchToken(refused, target, repository, signal);
+    this.#fetching.set(key, running);
+    return running.finally(() => this.#fetching.delete(key));
+  }
+
+  async #head(
+    target: Target,
+    path: string,
+    accept: string,
+    token: string | undefined,
+    signal: AbortSignal,
+  ): Promise<UpstreamResponse> {
     const headers = headersFrom({
-      Accept: ACCEPT_ALL_MANIFESTS,
+      Accept: accept,
       ...this.#ownHeaders(),
       ...(token && { Authorization: `Bearer ${token}` }),
     });
@@ -119,15 +148,14 @@ export class AnonymousAsker {
   ): Promise<string | undefined> {
     const challenges = parseChallenges(headerValues(refused.headers, 'www-authenticate'));
     const bearer = challenges.find((challenge) => challenge.scheme === 'bearer');
-    const url = bearer && tokenUrl(bearer, target, repository);
-    if (!url) return undefined;
-    const scheme = url.protocol === 'https:' ? 'https' : 'http';
-    const { host, port } = parseAuthority(`${url.hostname}:${url.port || (scheme === 'https' ? 443 : 80)}`);
+    const realm = bearer?.params.get('realm');
+    const scope = bearer?.params.get('scope') ?? `repository:${repository}:pull`;
+    const address = realm && realmAddress(realm, bearer?.params.get('service'), target.scheme, scope);
+    if (!address) return undefined;
     const response = await this.#client.send({
-      target: { scheme, host, port },
+      ...address,
       signal,
       method: 'GET',
-      path: `${url.pathname}${url.search}`,
       headers: [
         'Accept',
         'application/json',

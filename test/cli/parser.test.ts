@@ -92,8 +92,10 @@ describe('cli/parser', () => {
     assert.match(await printed('--help'), /entrepot serve +does serve\n/);
     assert.match(await printed('ca', '--help'), /entrepot ca show +does ca show\n/);
     const help = (await printed('serve', '--help')).replaceAll(/\s+/g, ' ');
-    for (const { name, metavar, help: text } of OPTIONS) {
-      assert.ok(help.includes(`--${name} ${metavar}: ${text.replaceAll('`', '')} (default: `), name);
+    for (const { name, kind, metavar, help: text } of OPTIONS) {
+      const words = text.replaceAll('`', '');
+      const shown = kind === 'switch' ? `--${name} ${words}` : `--${name} ${metavar}: ${words} (default: `;
+      assert.ok(help.includes(shown), name);
     }
     assert.match(help, /--config FILE: /);
     assert.doesNotMatch(await printed('ca', 'export', '--help'), /--listen|--json/);
@@ -139,4 +141,15 @@ describe('cli/parser', () => {
   for (const [argv, expected] of misused) {
     it(`refuses entrepot ${argv.join(' ')}`, async () => assert.deepEqual(await problems(...argv), expected));
   }
+
+  it('takes a switch for true where it stands alone', async () => {
+    for (const [argv, offline] of [
+      [['serve', '--offline'], 'true'],
+      [['serve', '--offline=false'], 'false'],
+    ] as const) {
+      const parsed = await parseArguments(argv, COMMANDS, OPTIONS_OF_PARSER);
+      assert.ok('command' in parsed);
+      assert.deepEqual(parsed.given.flags, { offline });
+    }
+  });
 });

@@ -120,7 +120,8 @@ describe('integration/flights', () => {
   it('does not share one client’s refusal', async () => {
     registry.delivery = { redirect: 0 };
     registry.misbehave({ kind: 'blob', method: 'GET' }, { status: 429, setHeaders: { 'Retry-After': '7' } }, 1);
-    const answers = await Promise.all(Array.from({ length: 5 }, () => proxyGet(request)));
+    const all = Array.from({ length: 5 }, (_, i) => ({ ...request, headers: ['Authorization', `Bearer ${i}`] }));
+    const answers = await Promise.all(all.map(proxyGet));
     const refused = answers.filter((answer) => answer.status === 429);
     assert.ok(refused.length <= 1);
     for (const answer of answers.filter((one) => one.status === 200)) assert.ok(hasDigest(answer.body, digest));

@@ -2,14 +2,14 @@ import * as fc from 'fast-check';
 import { ModelProxy, type ModelRequest, type Parts, RIGHT_PARTS } from './model-proxy.js';
 import { type ModelClock, Oracle, type RuleTimes } from './oracle.js';
 import { POOL } from './pool.js';
-import { EVIL_HOST, HOSTS, LIES, type Lie, REPOSITORIES, USERS, World } from './world.js';
+import { EVIL_HOST, HOSTS, LIES, type Lie, OUTAGES, type OutageKind, REPOSITORIES, USERS, World } from './world.js';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-const RULE_TIMES: RuleTimes = { grantTtlMs: MINUTE, publicTtlMs: HOUR, linkMaxAgeMs: 30 * DAY };
+const RULE_TIMES: RuleTimes = { grantTtlMs: MINUTE, publicTtlMs: HOUR, publicKeptMs: 30 * DAY, linkMaxAgeMs: 30 * DAY };
 
 /** One request of a history: who asks whom for what. Numbers are taken modulo what there is to choose from. */
 interface Ask {
@@ -30,6 +30,7 @@ type Step =
   | { readonly do: 'evict'; readonly what: number }
   | { readonly do: 'lie'; readonly lie: Lie }
   | { readonly do: 'restart' }
+  | { readonly do: 'outage'; readonly place: number; readonly kind: OutageKind }
   | { readonly do: 'wait'; readonly ms: number }
   | { readonly do: 'set-clock'; readonly ms: number };
 
@@ -65,6 +66,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('evict'), what: small }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('lie'), lie: fc.constantFrom(...LIES) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restart') }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('outage'),
+      place: small,
+      kind: fc.constantFrom('none', 'none', 'none', 'none', ...OUTAGES),
+    }),
+  },
   {
     weight: 10,
     arbitrary: fc.record({
@@ -104,7 +113,7 @@ interface Outcome {
 export async function live(history: History, parts: Parts = RIGHT_PARTS): Promise<Outcome> {
   const clock: ModelClock = { monotonicMs: 1_000_000, wallMs: Date.UTC(2026, 10, 21) };
   const oracle = new Oracle(clock, RULE_TIMES);
-  const world = new World(oracle);
+  const world = new World(oracle, clock);
   const proxy = new ModelProxy({ world, oracle, clock, times: RULE_TIMES, parts });
   settle(world, history.hosts);
   for (const step of history.steps) {
@@ -185,6 +194,8 @@ async function take(step: Step, hosts: readonly string[], { clock, oracle, world
     case 'lie':
       world.lie = step.lie;
       return undefined;
+    case 'outage':
+      return world.setOutage(placeAt(step.place, hosts).host, step.kind);
     case 'restart':
       return proxy.restart();
     case 'wait':

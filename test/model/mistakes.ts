@@ -80,6 +80,7 @@ function redirectAsYes(client: UpstreamClient): UpstreamClient {
 function sharedHeads() {
   const heads = createHeads();
   return {
+    ...heads,
     ask: (key: string, send: Parameters<typeof heads.ask>[1]) => {
       const [scope, kind, reference] = key.split('\n');
       return heads.ask([scope, kind, reference].join('\n'), send);

@@ -15,16 +15,19 @@ import type { PipelineContext } from '../../src/pipeline/context.js';
 import { handleExchange } from '../../src/pipeline/handle-exchange.js';
 import { createHeads, type Heads } from '../../src/pipeline/heads.js';
 import { createManifestFetches } from '../../src/pipeline/manifest-fetches.js';
+import { createOfflineTokens } from '../../src/pipeline/offline-token.js';
 import { createPublicProofs, type PublicProofs } from '../../src/pipeline/public-proofs.js';
 import { createStoredManifests } from '../../src/pipeline/stored-manifests.js';
 import type { Logger } from '../../src/telemetry/log.js';
 import type { Metrics } from '../../src/telemetry/metrics.js';
 import { AnonymousAsker } from '../../src/upstream/anonymous.js';
 import type { UpstreamClient } from '../../src/upstream/contract.js';
+import { createRateLimits } from '../../src/upstream/rate-limits.js';
+import type { RegistryHealth } from '../../src/upstream/registry-health.js';
 import { createMemoryStore } from '../support/memory-store.js';
 import type { ModelClock, Oracle, RuleTimes } from './oracle.js';
 import { ownerOf } from './pool.js';
-import { credentialOf, scopeOf } from './world.js';
+import { credentialOf, scopeOf, type World } from './world.js';
 
 /** Where a test puts a mistake in: each part is made here and nowhere else. */
 export interface Parts {
@@ -57,6 +60,7 @@ const UNCOUNTED: Metrics = {
   upstreamBytes() {},
   eviction() {},
   ratelimitRemaining() {},
+  registryUp() {},
   fault() {},
   watch() {},
   totals: async () => ({ requests: {}, sentBytes: {} }),
@@ -64,7 +68,7 @@ const UNCOUNTED: Metrics = {
 };
 
 interface ModelProxyOptions {
-  readonly world: UpstreamClient;
+  readonly world: World;
   readonly oracle: Oracle;
   readonly clock: ModelClock;
   readonly times: RuleTimes;
@@ -77,6 +81,22 @@ export interface ModelRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: RawHeaders;
+}
+
+/** What a watch over the world's registries would find out, at once. */
+function healthOf(world: World): RegistryHealth {
+  return {
+    isAway: ({ host }, anonymous) => world.isKnownToBeAway(host, anonymous),
+    patienceMs: () => 60_000,
+    answers: async () => true,
+    tokenServerAnswers: async ({ host }) => !world.isAway(host, true),
+    manner: async () => ({}),
+    answered() {},
+    failed() {},
+    unreachable() {},
+    away: [],
+    close() {},
+  };
 }
 
 /** The real pipeline over a store in memory, with the model's clocks. Only the sockets are missing. */
@@ -137,6 +157,12 @@ export class ModelProxy {
       manifestFetches: createManifestFetches(LIMITS.manifests),
       storedManifests,
       publicProofs: this.#publicProofs,
+      stranger,
+      health: healthOf(this.#options.world),
+      limits: createRateLimits({ onLimit() {}, now: () => clock.monotonicMs }),
+      offlineTokens: createOfflineTokens(wallNow),
+      outage: 'serve',
+      tagTimes: undefined,
       logger: SILENT,
       metrics: UNCOUNTED,
       viaId: VIA_ID,
@@ -191,7 +217,9 @@ export class ModelProxy {
     const said = headers[headers.findIndex((name) => name.toLowerCase() === 'cache-status') + 1] ?? '';
     this.served.set(said, (this.served.get(said) ?? 0) + 1);
     const scope = scopeOf(request.host, request.repository);
-    const objection = this.#options.oracle.objection(scope, credentialOf(request.headers), content);
+    const credential = credentialOf(request.headers);
+    const isStale = this.#options.world.isAway(request.host, credential === '');
+    const objection = this.#options.oracle.objection(scope, credential, content, isStale);
     if (objection === undefined) return;
     this.violations.push(
       `${objection}: ${request.method} ${request.host}${request.path} gave ${content.digest} (${said})`,

@@ -10,6 +10,8 @@ export interface ModelClock {
 export interface RuleTimes {
   readonly grantTtlMs: number;
   readonly publicTtlMs: number;
+  /** How long a proof counts while the registry cannot be asked. */
+  readonly publicKeptMs: number;
   readonly linkMaxAgeMs: number;
 }
 
@@ -121,7 +123,7 @@ export class Oracle {
       const crossed = this.#crowded && this.#arrived.has(keyOf(scope, digest));
       if (known && !crossed) this.#delivered.delete(keyOf(scope, digest));
     });
-    if (credential === '') this.notShown(scope, digest);
+    if (credential === '') this.#hide(keyOf(scope, digest));
   }
 
   /** The proxy itself, without any credential, was shown a manifest. */
@@ -133,8 +135,13 @@ export class Oracle {
     }
   }
 
-  notShown(scope: string, digest: Digest): void {
-    this.#later.push(() => this.#hidden.set(keyOf(scope, digest), this.#clock.wallMs));
+  /** The proxy itself was refused: the repository hides itself. */
+  notShown(scope: string): void {
+    this.#hide(scope);
+  }
+
+  #hide(key: string): void {
+    this.#later.push(() => this.#hidden.set(key, this.#clock.wallMs));
   }
 
   removed(scope: string, digest: Digest): void {
@@ -147,20 +154,21 @@ export class Oracle {
   /** A restart forgets what anybody was told; what was delivered, and what is public, is written down. */
   restart(): void {
     this.#told.clear();
-    this.#hidden.clear();
+    // That one digest was gone is not written down; that a repository hides itself is.
+    for (const key of this.#hidden.keys()) if (!this.#scopes.has(key)) this.#hidden.delete(key);
   }
 
   /** Why these bytes must not go to this credential now; undefined where they may. */
-  objection(scope: string, credential: string, content: Content): string | undefined {
+  objection(scope: string, credential: string, content: Content, isAway: boolean): string | undefined {
     if (this.#passing.has(`${keyOf(scope, content.digest)} ${credential}`)) return undefined;
-    if (!this.#isAllowed(scope, credential, content.digest)) return 'not allowed';
-    if (!this.#isDelivered(scope, content.digest)) return 'not delivered';
+    if (!this.#isAllowed(scope, credential, content.digest, isAway)) return 'not allowed';
+    if (!this.#isDelivered(scope, content.digest, isAway)) return 'not delivered';
     this.#confirm(scope, content.digest);
     return undefined;
   }
 
-  #isAllowed(scope: string, credential: string, digest: Digest): boolean {
-    if (this.#isPublic(scope, digest)) return true;
+  #isAllowed(scope: string, credential: string, digest: Digest, isAway: boolean): boolean {
+    if (this.#isPublic(scope, digest, isAway)) return true;
     const told = this.#told.get(`${scope}\n${credential}`);
     const gone = told?.gone.get(digest);
     for (const [root, said] of told?.yes ?? []) {
@@ -171,9 +179,11 @@ export class Oracle {
     return false;
   }
 
-  #isDelivered(scope: string, digest: Digest): boolean {
-    if (this.#hasLink(scope, digest)) return true;
-    return [...this.#scopes].some((other) => this.#hasLink(other, digest) && this.#isPublic(other, digest));
+  #isDelivered(scope: string, digest: Digest, isAway: boolean): boolean {
+    // Nobody can confirm a delivery while nobody can be asked.
+    const hasLink = (one: string) => (isAway ? this.#delivered.has(keyOf(one, digest)) : this.#hasLink(one, digest));
+    if (hasLink(scope)) return true;
+    return [...this.#scopes].some((other) => hasLink(other) && this.#isPublic(other, digest, isAway));
   }
 
   #hasLink(scope: string, digest: Digest): boolean {
@@ -181,11 +191,15 @@ export class Oracle {
     return at !== undefined && this.#clock.wallMs - at < this.#times.linkMaxAgeMs;
   }
 
-  #isPublic(scope: string, digest: Digest): boolean {
-    const hiddenAt = this.#hidden.get(keyOf(scope, digest)) ?? Number.NEGATIVE_INFINITY;
+  #isPublic(scope: string, digest: Digest, isAway: boolean): boolean {
+    const hiddenAt = Math.max(
+      this.#hidden.get(keyOf(scope, digest)) ?? Number.NEGATIVE_INFINITY,
+      this.#hidden.get(scope) ?? Number.NEGATIVE_INFINITY,
+    );
+    const lifeMs = isAway ? this.#times.publicKeptMs : this.#times.publicTtlMs;
     const times = (this.#public.get(keyOf(scope, digest)) ?? []).filter((at) => at >= hiddenAt);
     const ages = times.map((at) => this.#clock.wallMs - at);
-    return ages.some((ageMs) => ageMs >= 0 && ageMs < this.#times.publicTtlMs);
+    return ages.some((ageMs) => ageMs >= 0 && ageMs < lifeMs);
   }
 
   #isFresh(at: number): boolean {

@@ -4,7 +4,7 @@ import type { RawHeaders } from '../../src/http/exchange.js';
 import { headerValue } from '../../src/http/headers.js';
 import { canonicalRegistry } from '../../src/registries/aliases.js';
 import type { UpstreamClient, UpstreamRequest, UpstreamResponse } from '../../src/upstream/contract.js';
-import type { Oracle } from './oracle.js';
+import type { ModelClock, Oracle } from './oracle.js';
 import { type Content, contentOf, POOL } from './pool.js';
 
 /** How a registry speaks, besides the truth. */
@@ -53,6 +53,13 @@ export const LIES = [
 ] as const;
 export type Lie = (typeof LIES)[number];
 
+/** How a registry is away: nobody answers, known or not; it has a fault; it has had enough; its token server is away. */
+export const OUTAGES = ['none', 'known', 'refused', 'fault', 'limit', 'no-tokens'] as const;
+export type OutageKind = (typeof OUTAGES)[number];
+
+/** A limit may be remembered for so long after it has ended, milliseconds. */
+const LIMIT_MEMORY_MS = 70_000;
+
 interface Repository {
   readonly held: Set<Content>;
   readonly tags: Map<string, Content>;
@@ -79,12 +86,36 @@ export class World implements UpstreamClient {
   readonly #repositories = new Map<string, Repository>();
   readonly #passwords = new Map<string, number>();
   readonly #signed: Asked[] = [];
+  readonly #outages = new Map<string, OutageKind>();
+  /** Monotonic milliseconds at which a registry last said that it had enough. */
+  readonly #limitedAt = new Map<string, number>();
+  readonly #clock: ModelClock;
   lie: Lie = 'none';
   /** Turns of the event loop that each answer takes, so that answers cross. */
   slowness = 0;
 
-  constructor(oracle: Oracle) {
+  constructor(oracle: Oracle, clock: ModelClock) {
     this.#oracle = oracle;
+    this.#clock = clock;
+  }
+
+  setOutage(host: string, kind: OutageKind): void {
+    this.#outages.set(host, kind);
+  }
+
+  /** Whether a registry cannot be asked by such a client: only then may be given what was true before. */
+  isAway(host: string, anonymous: boolean): boolean {
+    const kind = this.#outages.get(host) ?? 'none';
+    if (kind === 'none' || kind === 'no-tokens') {
+      const limitedAt = this.#limitedAt.get(host) ?? Number.NEGATIVE_INFINITY;
+      return (kind === 'no-tokens' && anonymous) || this.#clock.monotonicMs - limitedAt < LIMIT_MEMORY_MS;
+    }
+    return true;
+  }
+
+  isKnownToBeAway(host: string, anonymous: boolean): boolean {
+    const kind = this.#outages.get(host);
+    return kind === 'known' || (kind === 'no-tokens' && anonymous);
   }
 
   repository(host: string, name: string): Repository {
@@ -124,6 +155,13 @@ export class World implements UpstreamClient {
 
   #answer(request: UpstreamRequest): UpstreamResponse {
     const { host } = request.target;
+    const outage = this.#outages.get(host);
+    if (outage === 'known' || outage === 'refused') throw new ProxyError('upstream-connect', `${host} is not there`);
+    if (outage === 'fault') return answer(503, []);
+    if (outage === 'limit') {
+      this.#limitedAt.set(host, this.#clock.monotonicMs);
+      return answer(429, ['Retry-After', '0']);
+    }
     const [, name = '', kind, reference = ''] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(request.path) ?? [];
     if (kind === undefined) return answer(404, []);
     const repository = this.repository(host, name);
@@ -209,7 +247,7 @@ export class World implements UpstreamClient {
 
   #refuse(asked: Asked, status: number): UpstreamResponse {
     const { scope, credential, content, own, kind, request } = asked;
-    if (own && content) this.#oracle.notShown(scope, content.digest);
+    if (own && content) this.#oracle.notShown(scope);
     const counts = kind === 'manifest' || request.method !== 'HEAD';
     const byDigest = content !== undefined && request.path.endsWith(content.digest);
     if (!own && request.method !== 'DELETE')

@@ -14,8 +14,10 @@ import type { PipelineContext } from '../../src/pipeline/context.js';
 import { handleExchange } from '../../src/pipeline/handle-exchange.js';
 import { createHeads } from '../../src/pipeline/heads.js';
 import { createManifestFetches } from '../../src/pipeline/manifest-fetches.js';
+import { createOfflineTokens } from '../../src/pipeline/offline-token.js';
 import { createPublicProofs } from '../../src/pipeline/public-proofs.js';
 import { createStoredManifests } from '../../src/pipeline/stored-manifests.js';
+import { createTagTimes } from '../../src/pipeline/tag-memory.js';
 import { startTrace } from '../../src/pipeline/trace.js';
 import { type ContentRoute, scopeOf, type Visit } from '../../src/pipeline/visit.js';
 import { canonicalRegistry } from '../../src/registries/aliases.js';
@@ -23,6 +25,9 @@ import type { LogFields } from '../../src/telemetry/log.js';
 import { createMetrics } from '../../src/telemetry/metrics.js';
 import { AnonymousAsker } from '../../src/upstream/anonymous.js';
 import { createBlobClient } from '../../src/upstream/blob-client.js';
+import type { WatchTimes } from '../../src/upstream/endpoint-watch.js';
+import { createRateLimits, type RateLimit } from '../../src/upstream/rate-limits.js';
+import { createRegistryHealth, watchedBy } from '../../src/upstream/registry-health.js';
 import { DEFAULT_TIMEOUTS } from '../../src/upstream/timeouts.js';
 import { type FakeRegistry, type RegistryOptions, startFakeRegistry } from '../support/fake-registry.js';
 import { createMemoryFacts } from '../support/memory-facts.js';
@@ -42,6 +47,9 @@ export interface Asked extends ReplyOptions {
 export interface StageOptions extends RegistryOptions {
   readonly access?: 'check' | 'open';
   readonly store?: CacheStore;
+  readonly outage?: 'serve' | 'fail';
+  readonly tagTtlMs?: number;
+  readonly watch?: Partial<WatchTimes>;
 }
 
 /** The pipeline with all its real parts, in front of the fake registry; only disk and client are in memory. */
@@ -52,6 +60,10 @@ export interface Stage extends AsyncDisposable {
   readonly log: readonly { readonly level: string; readonly fields: LogFields; readonly message: string }[];
   /** Hosts that have delivered. */
   readonly delivered: readonly Target[];
+  /** Registries that went away or came back, in words. */
+  readonly changes: readonly string[];
+  /** What registries said of their limits. */
+  readonly told: readonly RateLimit[];
   readonly target: Target;
   /** Monotonic milliseconds that are added to the clock of the grants. */
   advance(ms: number): void;
@@ -74,9 +86,23 @@ export async function openStage({
   const facts = createMemoryFacts();
   const log: { level: string; fields: LogFields; message: string }[] = [];
   const delivered: Target[] = [];
-  const upstream = testClient();
-  const blobs = createBlobClient({ guard: loopbackGuard(), trust: testTrust() }, DEFAULT_TIMEOUTS);
-  const flights = createFlights({ store, limits: { lingerMs: 40 } });
+  const questions = testClient();
+  const health = createRegistryHealth({
+    client: questions,
+    memory: {
+      get: (name) => facts.get('host', `manner ${name}`),
+      set: (name, manner) => facts.set('host', `manner ${name}`, manner),
+    },
+    onChange: ({ registry: name, isAway }) => void changes.push(`${name} ${isAway ? 'away' : 'back'}`),
+    times: options.watch ?? {},
+  });
+  const limits = createRateLimits({ onLimit: (limit) => void told.push(limit), now: () => performance.now() + added });
+  const changes: string[] = [];
+  const told: RateLimit[] = [];
+  const plain = testClient();
+  const upstream = watchedBy(plain, health);
+  const blobs = watchedBy(createBlobClient({ guard: loopbackGuard(), trust: testTrust() }, DEFAULT_TIMEOUTS), health);
+  const flights = createFlights({ store, limits: { lingerMs: 40, resumeDelayMs: 1 } });
   const storedManifests = createStoredManifests(store);
   let added = 0;
   const access = new Access({
@@ -86,7 +112,7 @@ export async function openStage({
     manifests: (digest) => storedManifests.read(digest),
     mode,
   });
-  const asker = new AnonymousAsker(upstream, '1.1 entrepot-stage');
+  const asker = new AnonymousAsker(limits.limited(upstream, 'nobody'), '1.1 entrepot-stage');
   const publicProofs = createPublicProofs({
     access,
     ask: ({ target, repository, digest, sizeBytes }) => asker.isPublic(target, repository, digest, sizeBytes),
@@ -107,6 +133,12 @@ export async function openStage({
     manifestFetches: createManifestFetches(LIMITS.manifests),
     storedManifests,
     publicProofs,
+    stranger: asker,
+    health,
+    limits,
+    offlineTokens: createOfflineTokens(),
+    outage: options.outage ?? 'serve',
+    tagTimes: options.tagTtlMs ? createTagTimes(options.tagTtlMs, () => performance.now() + added) : undefined,
     logger: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
     metrics: createMetrics({ nodeDefaults: false }),
     viaId: 'stage',
@@ -130,22 +162,25 @@ export async function openStage({
     const { host, port, scheme } = made.target;
     const route = parseRoute(made.request.method, made.request.path) as ContentRoute;
     const trace = startTrace(made, route, canonicalRegistry(host, port, scheme));
+    const credential = context.credentials.read(made.request.headers);
     return {
       context,
       exchange: made,
       trace,
       route,
       scope: scopeOf(trace.registry, route),
-      credential: context.credentials.read(made.request.headers),
-      upstream: upstreamFor(context, trace, upstream),
-      blobs: upstreamFor(context, trace, blobs),
+      credential,
+      stranger: false,
+      upstream: limits.limited(upstreamFor(context, trace, upstream), credential.id),
+      blobs: limits.limited(upstreamFor(context, trace, blobs), credential.id),
     };
   }
 
   async function close(): Promise<void> {
+    health.close();
     await publicProofs.close();
     await flights.close();
-    await Promise.all([upstream.close(), blobs.close()]);
+    await Promise.all([upstream.close(), blobs.close(), questions.close()]);
     await registry.close();
   }
 
@@ -155,6 +190,8 @@ export async function openStage({
     store,
     log,
     delivered,
+    changes,
+    told,
     target,
     advance: (ms) => {
       added += ms;

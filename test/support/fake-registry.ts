@@ -6,6 +6,7 @@ import { headerValue } from '../../src/http/headers.js';
 import { type Answer, bend, deliver, type Misbehaviour } from './registry-answer.js';
 import { type AuthMode, error, json, RegistryAuth } from './registry-auth.js';
 import { descriptorOf, RegistryContent } from './registry-content.js';
+import { createHalting, type Halt } from './registry-halt.js';
 import { classify, matches, type RecordedRequest, type RequestFilter, type ServerRole } from './registry-log.js';
 import { RegistryUploads } from './registry-uploads.js';
 import { createTestAuthority, type TestAuthority } from './test-certificates.js';
@@ -68,6 +69,10 @@ export interface FakeRegistry extends AsyncDisposable {
   forget(): void;
   /** Makes matching answers go wrong; `times` limits how many. The newest rule that matches counts. */
   misbehave(filter: RequestFilter, how: Misbehaviour, times?: number): Rule;
+  /** Takes the registry, its token server or its CDN out of service; all three where none is named. */
+  halt(how: Halt, ...roles: ServerRole[]): Promise<void>;
+  /** Brings back what was taken out of service, on the same ports. */
+  resume(): Promise<void>;
   /** Breaks all connections, as a crash would. */
   dropConnections(): void;
   close(): Promise<void>;
@@ -108,6 +113,7 @@ export async function startFakeRegistry(options: RegistryOptions = {}): Promise<
   const numbers = new WeakMap<Socket, number>();
   const gates = new Set<Gate>();
   const secret = randomBytes(16);
+  const halting = createHalting(sockets);
   let rules: ActiveRule[] = [];
   let watchers: (() => boolean)[] = [];
   let connections = 0;
@@ -346,6 +352,7 @@ export async function startFakeRegistry(options: RegistryOptions = {}): Promise<
 
   async function close(): Promise<void> {
     for (const gate of gates) gate.open();
+    await halting.close();
     const closing = servers.map((server) => new Promise((resolve) => server.close(resolve)));
     for (const socket of sockets) socket.destroy();
     await Promise.all(closing);
@@ -359,6 +366,11 @@ export async function startFakeRegistry(options: RegistryOptions = {}): Promise<
     listen('cdn', 'http'),
   ]);
   const [registry, plain, token, cdn, plainCdn] = servers;
+  const roles: Readonly<Record<ServerRole, readonly http.Server[]>> = {
+    registry: [registry, plain],
+    token: [token],
+    cdn: [cdn, plainCdn],
+  };
   auth.realm = `https://${place(token)}/token`;
 
   return {
@@ -384,6 +396,14 @@ export async function startFakeRegistry(options: RegistryOptions = {}): Promise<
     arrived: (filter, count = 1) => until(() => requests.filter((request) => matches(filter, request))[count - 1]),
     forget: () => void requests.splice(0),
     misbehave,
+    halt: (how, ...named) => {
+      const gone = named.length === 0 ? (['registry', 'token', 'cdn'] as const) : named;
+      return halting.halt(
+        gone.flatMap((role) => roles[role]),
+        how,
+      );
+    },
+    resume: () => halting.resume(),
     dropConnections: () => {
       for (const socket of sockets) socket.destroy();
     },
