@@ -16,6 +16,12 @@ interface Span {
   readonly end: number;
 }
 
+/** What the CDN does wrong, while a test wants it to. */
+export interface CdnFaults {
+  /** Breaks the first transfer of each blob that is longer off after so many bytes. */
+  cutFirstBytes?: number | undefined;
+}
+
 /** The bytes that a single `Range` asks for; undefined where it cannot be satisfied. */
 function spanOf(range: string | undefined, size: number): Span | undefined {
   const { first = '', last = '' } = /^bytes=(?<first>\d+)-(?<last>\d*)$/.exec(range ?? '')?.groups ?? {};
@@ -25,7 +31,12 @@ function spanOf(range: string | undefined, size: number): Span | undefined {
 }
 
 /** Delivers blobs out of the registries' storage to whoever holds a signed address, and refuses credentials as S3 does. */
-function deliver(blobsFolder: string, incoming: IncomingMessage, outgoing: ServerResponse): number {
+function deliver(
+  blobsFolder: string,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  cutBytes: (path: string, length: number) => number | undefined,
+): number {
   const url = new URL(incoming.url ?? '/', 'https://cdn');
   if (!isSigned(url)) {
     outgoing.writeHead(403).end('the signature is wrong or has expired');
@@ -56,18 +67,37 @@ function deliver(blobsFolder: string, incoming: IncomingMessage, outgoing: Serve
     outgoing.end();
     return 0;
   }
+  const cut = cutBytes(url.pathname, span.end - span.start);
+  if (cut !== undefined) {
+    outgoing.write(readFileSync(file).subarray(span.start, span.start + cut), () => outgoing.destroy());
+    return cut;
+  }
   pipeline(createReadStream(file, { start: span.start, end: span.end - 1 }), outgoing, () => {});
   return span.end - span.start;
 }
 
 /** The content delivery network behind Docker Hub's redirects. */
-export async function startCdn(certificates: Certificates, blobsFolder: string, seen: SeenRequest[]): Promise<Server> {
+export async function startCdn(
+  certificates: Certificates,
+  blobsFolder: string,
+  seen: SeenRequest[],
+  faults: CdnFaults,
+): Promise<Server> {
+  const begun = new Set<string>();
+
+  function cutBytes(path: string, length: number): number | undefined {
+    const { cutFirstBytes } = faults;
+    if (cutFirstBytes === undefined || length <= cutFirstBytes || begun.has(path)) return undefined;
+    begun.add(path);
+    return cutFirstBytes;
+  }
+
   const tls = {
     key: readFileSync(certificates.serverKeyFile),
     cert: readFileSync(certificates.serverCertificateFile),
   };
   const server = createServer(tls, (incoming, outgoing) => {
-    const bytes = deliver(blobsFolder, incoming, outgoing);
+    const bytes = deliver(blobsFolder, incoming, outgoing, cutBytes);
     seen.push({
       place: 'cdn',
       method: incoming.method ?? '',
@@ -75,6 +105,7 @@ export async function startCdn(certificates: Certificates, blobsFolder: string, 
       status: outgoing.statusCode,
       bytes,
       userAgent: incoming.headers['user-agent'] ?? '',
+      range: incoming.headers.range,
     });
   });
   server.listen(443, topology.cdn.address);

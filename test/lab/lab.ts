@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import type { Server } from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startCdn } from './cdn.js';
+import { type CdnFaults, startCdn } from './cdn.js';
 import { type Certificates, makeCertificates, trust } from './certificates.js';
 import { run } from './command.js';
 import { type Fixtures, makeFixtures } from './fixtures.js';
@@ -19,6 +19,8 @@ export interface Lab {
   readonly folder: string;
   readonly certificates: Certificates;
   readonly fixtures: Fixtures;
+  /** What the CDN is to do wrong. */
+  readonly cdn: CdnFaults;
   /** What the upstreams were asked since they started, every answered request included. */
   seen(): Promise<SeenRequest[]>;
   stop(): Promise<void>;
@@ -45,11 +47,12 @@ export async function startLab(): Promise<Lab> {
   const certificates = await makeCertificates(upstreams);
   await trust(certificates.authorityFile);
   const asked: SeenRequest[] = [];
+  const cdn: CdnFaults = {};
   const registries = await startRegistries(upstreams, storage, certificates);
   const servers = [
     await startTokenServer(certificates, asked),
     await startHubFront(certificates, asked),
-    await startCdn(certificates, blobsFolder(storage), asked),
+    await startCdn(certificates, blobsFolder(storage), asked, cdn),
   ];
   const fixtures = await makeFixtures(images);
 
@@ -79,5 +82,5 @@ export async function startLab(): Promise<Lab> {
   async function stop(): Promise<void> {
     await Promise.all([...servers.map(close), registries.stop()]);
   }
-  return { folder, certificates, fixtures, seen, stop };
+  return { folder, certificates, fixtures, cdn, seen, stop };
 }

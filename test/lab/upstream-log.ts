@@ -8,6 +8,8 @@ export interface SeenRequest {
   /** Body bytes of the answer. */
   readonly bytes: number;
   readonly userAgent: string;
+  /** The bytes that were asked for, as far as the place tells. */
+  readonly range?: string | undefined;
 }
 
 const accessLine =
