@@ -28,12 +28,18 @@ export function storeEvents(logger: Logger, metrics: Metrics, tell: (fault: Prox
     },
     rebuilding: (share) =>
       logger.info({ count: Math.floor(share * 100) }, 'The index is being rebuilt; so many percent are done'),
+    evicted({ reason, entries, bytes, ms }) {
+      metrics.eviction(entries, bytes);
+      logger.info({ reason, count: entries, bytes, ms }, 'Evicted what the store needs least');
+    },
     rebuilt: (entries) => logger.info({ count: entries }, 'The index was rebuilt'),
   };
 }
 
 /** What goes on in the store by itself, as metrics. */
 export function watchUpkeep(metrics: Metrics, cache: Cache): void {
+  metrics.watch('storeBudgetBytes', () => cache.space?.budgetBytes ?? 0);
+  metrics.watch('storeUsedBytes', () => cache.space?.usedBytes ?? 0);
   metrics.watch('storeFaulty', () => (cache.store.fault === undefined ? 0 : 1));
   metrics.watch('rebuildShare', () => cache.rebuildShare ?? 1);
   metrics.watch('scrubShare', () => cache.scrub?.share ?? 0);

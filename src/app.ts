@@ -7,8 +7,9 @@ import { createAdminServer } from './admin/server.js';
 import type { Stats } from './admin/stats.js';
 import { openAdminToken } from './admin/token.js';
 import { openAuthority } from './app-authority.js';
-import { createFaultTeller, proxyEvents, storeEvents } from './app-events.js';
-import { readinessOf } from './app-readiness.js';
+import { createFaultTeller, proxyEvents, storeEvents, watchUpkeep } from './app-events.js';
+import { createOutage, type OutageContext } from './app-outage.js';
+import { readinessOf, withWarnings } from './app-readiness.js';
 import { createUpstreams } from './app-upstream.js';
 import { createBufferPool } from './cache/buffer-pool.js';
 import { createFlights } from './cache/flight.js';
@@ -18,11 +19,11 @@ import type { Config } from './config/config.js';
 import { LIMITS } from './config/limits.js';
 import { listenProblem } from './config/listen-problem.js';
 import type { Target } from './http/exchange.js';
-import { viaMember } from './http/via.js';
 import { createLocalInventory } from './inventory/local-inventory.js';
 import { parseRanges } from './net/address-ranges.js';
 import { createEgressGuard, type Listener } from './net/egress-guard.js';
 import { parseHostPatterns } from './net/host-pattern.js';
+import { parseImagePattern } from './oci/image-pattern.js';
 import type { PipelineContext } from './pipeline/context.js';
 import { handleExchange } from './pipeline/handle-exchange.js';
 import { createHeads } from './pipeline/heads.js';
@@ -37,7 +38,6 @@ import { createLogger, type Logger } from './telemetry/log.js';
 import { createMetrics } from './telemetry/metrics.js';
 import type { Authority } from './tls/authority.js';
 import type { NextAuthority } from './tls/rotation.js';
-import { AnonymousAsker } from './upstream/anonymous.js';
 import { askWhetherRegistry } from './upstream/registry-question.js';
 import { loadTrust } from './upstream/trust.js';
 
@@ -102,6 +102,9 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     events: storeEvents(logger, metrics, tellFault),
     pool,
     hotBytes: HOT_BYTES,
+    scrubRoundMs: config.scrubRoundMs,
+    room: config,
+    pinPatterns: config.pins.map(parseImagePattern),
   });
   closers.push(() => cache.close());
   const viaId = await readInstallationId(config.dataDir);
@@ -123,7 +126,8 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     logger,
   });
   closers.push(() => upstreams.close());
-  const { requests: upstream, blobs } = upstreams;
+  const outage = createOutage({ config, upstreams, facts: cache.facts, logger, metrics, viaId });
+  closers.push(async () => outage.parts.health.close());
 
   const flights = createFlights({
     store: cache.store,
@@ -133,7 +137,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
   });
   closers.push(() => flights.close());
   const probe = createRegistryProbe({
-    ask: (host, port, signal) => askWhetherRegistry(upstream, { scheme: 'https', host, port }, signal),
+    ask: (host, port, signal) => askWhetherRegistry(outage.parts.upstream, { scheme: 'https', host, port }, signal),
     memory: hostMemory(cache),
   });
   closers.push(async () => probe.close());
@@ -141,8 +145,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     config,
     cache,
     flights,
-    upstream,
-    blobs,
+    ...outage.parts,
     viaId,
     logger,
     metrics,
@@ -172,7 +175,8 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
       listen: config.adminListen,
       metrics,
       offer: () => authority.offer(),
-      readiness: () => readinessOf(cache, authority.watched, insecure, upstreams.parentsLeftOut()),
+      readiness: () =>
+        withWarnings(readinessOf(cache, authority.watched, insecure, upstreams.parentsLeftOut()), outage.warnings()),
       stats: () => stats(),
       inventory: createLocalInventory(cache),
       token: config.adminToken ?? (await openAdminToken(config.dataDir)),
@@ -194,8 +198,8 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     guard,
     leaves,
     handler: (exchange) => handleExchange(context, exchange),
-    dialUpstream: upstreams.connect,
-    dialTunnel: upstreams.dialTunnel,
+    dialUpstream: outage.connect,
+    dialTunnel: outage.dialTunnel,
     viaId,
     origin: (path) => authority.origin(path),
     events: proxyEvents(logger, metrics),
@@ -210,6 +214,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
   metrics.watch('fillsInFlight', () => flights.size);
   metrics.watch('storeBytes', () => cache.store.usage.bytes);
   metrics.watch('storeEntries', () => cache.store.usage.entries);
+  watchUpkeep(metrics, cache);
   metrics.watch('leafCertificates', () => leaves.size);
   metrics.watch('tunnels', () => listener.tunnels);
   metrics.watch('authorityExpiresSeconds', () => authority.expiresSeconds());
@@ -239,7 +244,8 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
 }
 
 interface PipelineParts
-  extends Pick<PipelineContext, 'flights' | 'upstream' | 'blobs' | 'viaId' | 'logger' | 'metrics' | 'onDelivered'> {
+  extends OutageContext,
+    Pick<PipelineContext, 'flights' | 'viaId' | 'logger' | 'metrics' | 'onDelivered'> {
   readonly config: Config;
   readonly cache: Cache;
 }
@@ -250,15 +256,19 @@ function pipelineContext({ config, cache, ...parts }: PipelineParts): PipelineCo
   const access = new Access({
     grants: new Grants({ ttlMs: config.grantTtlMs }),
     links: new Links({ rows: facts, maxAgeMs: config.linkMaxAgeMs }),
-    publicContent: new PublicContent({ rows: facts, ttlMs: config.publicTtlMs }),
+    publicContent: new PublicContent({
+      rows: facts,
+      ttlMs: config.publicTtlMs,
+      // Where nobody is asked, nobody can say otherwise.
+      ...(config.offline && { keptMs: Number.POSITIVE_INFINITY }),
+    }),
     manifests: (digest) => storedManifests.read(digest),
     mode: config.access,
   });
-  const stranger = new AnonymousAsker(parts.upstream, viaMember(parts.viaId));
   const publicProofs = createPublicProofs({
     access,
     ask: ({ target, repository, digest, sizeBytes }, signal) =>
-      stranger.isPublic(target, repository, digest, sizeBytes, signal),
+      parts.stranger.isPublic(target, repository, digest, sizeBytes, signal),
     everyMs: config.publicTtlMs,
   });
   const heads = createHeads();

@@ -61,8 +61,21 @@ describe('app-events', () => {
       watchUpkeep(board, cache as Cache);
       return [...watched.values()].map((read) => read());
     };
-    assert.deepEqual(values({ store: { fault: 'full' }, rebuildShare: 0.2, scrub }), [1, 0.2, 0.5, 3, 7, 1]);
-    assert.deepEqual(values({ store: {} }), [0, 1, 0, 0, 0, 0]);
+    const space = { budgetBytes: 80, usedBytes: 70 };
+    assert.deepEqual(
+      values({ store: { fault: 'full' }, space, rebuildShare: 0.2, scrub }),
+      [80, 70, 1, 0.2, 0.5, 3, 7, 1],
+    );
+    assert.deepEqual(values({ store: {} }), [0, 0, 0, 1, 0, 0, 0, 0]);
+  });
+
+  it('tells of a round of eviction in one line, and counts what went', () => {
+    const counted: number[][] = [];
+    const counting = { ...metrics, eviction: (...counts: number[]) => counted.push(counts) } as Metrics;
+    storeEvents(logger, counting, () => {}).evicted?.({ reason: 'room', entries: 3, bytes: 500, ms: 12 });
+    assert.deepEqual(counted, [[3, 500]]);
+    assert.deepEqual(lines[0]?.fields, { reason: 'room', count: 3, bytes: 500, ms: 12 });
+    assert.equal(lines[0]?.level, 'info');
   });
 
   it('counts quarantined content as damage', () => {

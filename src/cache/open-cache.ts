@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ImagePattern } from '../oci/image-pattern.js';
 import type { Space } from './budget.js';
 import { type BufferPool, createBufferPool } from './buffer-pool.js';
 import type { CacheStore, FactStore, Inventory, Pins, StoreEvents } from './contract.js';
@@ -8,7 +9,6 @@ import { createFactStore } from './fact-store.js';
 import { createFactsLog, factsLogPath } from './facts-log.js';
 import { createFaultBoard } from './fault-board.js';
 import { type FileSystem, nodeFileSystem, storeFault } from './file-system.js';
-import type { ImagePattern } from './image-patterns.js';
 import { type AdoptContent, createIndexRebuild } from './index-rebuild.js';
 import { beginKeyvIndex, indexFile, openKeyvIndex } from './keyv-index.js';
 import type { PinBoard } from './pins.js';
@@ -35,7 +35,7 @@ export interface CacheOptions {
   readonly pinPatterns?: readonly ImagePattern[];
   /** How long the scrubber takes for a round over all content; it does not run where this is left out. */
   readonly scrubRoundMs?: number | undefined;
-  /** How often the folder is looked at for what others took away; ten seconds by default. */
+  /** How often the folder is looked at for what others took away; two seconds by default. */
   readonly lookEveryMs?: number;
 }
 

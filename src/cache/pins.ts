@@ -1,6 +1,6 @@
 import { type Digest, parseDigest } from '../oci/digest.js';
+import type { ImagePattern } from '../oci/image-pattern.js';
 import type { FactKind, FactStore, Pin, Pins, Row } from './contract.js';
-import { type ImagePattern, nameOfScope } from './image-patterns.js';
 import { addTree, type ManifestSource } from './manifest-tree.js';
 
 const PAGE_ROWS = 1000;
@@ -65,7 +65,7 @@ export function createPins({ facts, source, patterns, onRead }: PinOptions): Pin
 
   /** What a repository delivered: the keys of links are its scope and a digest. */
   async function addDelivered(pattern: ImagePattern, found: Set<Digest>): Promise<void> {
-    for await (const { key } of rows('link', pattern.keyPrefix)) {
+    for await (const { key } of rows('link', keyPrefix(pattern))) {
       const space = key.lastIndexOf(' ');
       const digest = parseDigest(key.slice(space + 1));
       if (digest !== undefined && space > 0 && pattern.matches(nameOfScope(key.slice(0, space)))) found.add(digest);
@@ -74,8 +74,7 @@ export function createPins({ facts, source, patterns, onRead }: PinOptions): Pin
 
   /** The trees of tags: their keys are a scope, a colon and the tag. */
   async function addTagged(pattern: ImagePattern, found: Set<Digest>): Promise<void> {
-    const prefix = pattern.keyPrefix;
-    for await (const { key, value } of rows('tag', prefix)) {
+    for await (const { key, value } of rows('tag', keyPrefix(pattern))) {
       const colon = key.lastIndexOf(':');
       const digest = parseDigest(String((value as { digest?: unknown } | null)?.digest));
       const name = `${nameOfScope(key.slice(0, colon))}:${key.slice(colon + 1)}`;
@@ -120,8 +119,8 @@ export function createPins({ facts, source, patterns, onRead }: PinOptions): Pin
     refresh,
     noteFact(kind, key) {
       if (kind === 'pin') isStale = true;
-      const isAbout = ({ keyPrefix, namesTags }: ImagePattern): boolean =>
-        kind === (namesTags ? 'tag' : 'link') && key.startsWith(keyPrefix);
+      const isAbout = (pattern: ImagePattern): boolean =>
+        kind === (pattern.namesTags ? 'tag' : 'link') && key.startsWith(keyPrefix(pattern));
       if (patterns.some(isAbout)) isStale = true;
     },
     noteManifest() {
@@ -134,4 +133,15 @@ function isPinRow(value: unknown): value is PinRow {
   if (typeof value !== 'object' || value === null) return false;
   const { tree, at } = value as Partial<PinRow>;
   return typeof tree === 'boolean' && typeof at === 'number';
+}
+
+/** What every key of a fact about a pattern's images begins with. */
+function keyPrefix({ literal }: ImagePattern): string {
+  return literal.replace('/', ' ');
+}
+
+/** The name of a repository out of the scope that facts are kept under: `registry repository`, with `?ns=` for a mirror. */
+function nameOfScope(scope: string): string {
+  const [registry = '', repository = ''] = scope.split(' ');
+  return `${registry}/${repository.replace(/\?.*$/, '')}`;
 }

@@ -47,7 +47,7 @@ export function createStoreRoom(parts: Parts): StoreRoom {
     return true;
   }
 
-  const { reserve, sweep, close } = createEvictor({
+  const evictor = createEvictor({
     budget,
     victims,
     remove,
@@ -55,9 +55,7 @@ export function createStoreRoom(parts: Parts): StoreRoom {
     onRound: (round) => events.evicted?.(round),
   });
   return {
-    reserve,
-    sweep,
-    close,
+    ...evictor,
     spools,
     get space() {
       return budget.last;

@@ -1,6 +1,6 @@
 import type { RegistrySettings } from '../registries/settings.js';
 import type { ParentProxies } from './parent-proxies.js';
-import type { ListenAddress } from './units.js';
+import type { ListenAddress, SizeLimit } from './units.js';
 
 /** Everything that the proxy can be told, read and checked. A value: nothing changes it after the start. */
 export interface Config {
@@ -61,6 +61,12 @@ export interface Config {
   readonly grantTtlMs: number;
   readonly publicTtlMs: number;
   readonly linkMaxAgeMs: number;
+  readonly maxSize: SizeLimit;
+  readonly minFree: SizeLimit;
+  /** Undefined where nothing is evicted for its age. */
+  readonly maxAgeMs: number | undefined;
+  /** Patterns of images that are never evicted. */
+  readonly pins: readonly string[];
   /** Undefined where stored content is not hashed again by itself. */
   readonly scrubRoundMs: number | undefined;
   readonly drainMs: number;

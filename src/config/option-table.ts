@@ -13,6 +13,9 @@ export type OptionKind =
   | 'permitted-names'
   | 'duration'
   | 'scrub'
+  | 'size-limit'
+  | 'max-age'
+  | 'image-patterns'
   | 'timeout'
   | 'ways'
   | 'no-proxy'
@@ -266,6 +269,34 @@ export const OPTIONS = [
     help: 'how long it counts that a repository delivered some content',
   },
   {
+    name: 'max-size',
+    kind: 'size-limit',
+    metavar: 'SIZE|PERCENT',
+    default: '80%',
+    help: 'what the data folder may take, as in `50GiB`, or of the whole file system in `%`',
+  },
+  {
+    name: 'min-free',
+    kind: 'size-limit',
+    metavar: 'SIZE|PERCENT',
+    default: '5%',
+    help: 'what stays free on the file system, whoever fills it',
+  },
+  {
+    name: 'max-age',
+    kind: 'max-age',
+    metavar: 'DURATION',
+    default: 'off',
+    help: 'how long content may lie unused before it is evicted, or `off`',
+  },
+  {
+    name: 'pins',
+    kind: 'image-patterns',
+    metavar: 'LIST',
+    default: '',
+    help: 'images never to evict, as in `registry.k8s.io/pause*` or `docker.io/library/alpine:3.*`',
+  },
+  {
     name: 'scrub',
     kind: 'scrub',
     metavar: 'DURATION',
@@ -316,6 +347,7 @@ const LIST_KINDS: ReadonlySet<OptionKind> = new Set([
   'paths',
   'ways',
   'no-proxy',
+  'image-patterns',
 ]);
 const PATH_KINDS: ReadonlySet<OptionKind> = new Set(['path', 'optional-path', 'paths']);
 

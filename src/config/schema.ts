@@ -4,11 +4,22 @@ import { parseHostPattern } from '../net/host-pattern.js';
 import { parseNoProxy } from '../net/no-proxy.js';
 import { parseWay } from '../net/parent-address.js';
 import { canonicalPermittedName } from '../net/permitted-names.js';
+import { parseImagePattern } from '../oci/image-pattern.js';
 import type { Config } from './config.js';
 import { OPTION_NAMES, type OptionName } from './option-table.js';
 import { ENVIRONMENT } from './parent-proxies.js';
 import { didYouMean } from './suggest.js';
-import { parseCount, parseDuration, parseListen, parsePort, parseScrub, parseSize, parseTimeout } from './units.js';
+import {
+  parseCount,
+  parseDuration,
+  parseListen,
+  parseMaxAge,
+  parsePort,
+  parseScrub,
+  parseSize,
+  parseSizeLimit,
+  parseTimeout,
+} from './units.js';
 
 /** An option's value before it is read: one text, or several for a list. */
 export type OptionText = string | readonly string[];
@@ -31,6 +42,9 @@ const duration = z.string().transform(reading(parseDuration));
 const ways = z.array(z.string().transform(reading(checkWay)));
 const noProxy = z.array(z.string().transform(reading(checkNoProxy)));
 const scrub = z.string().transform(reading(parseScrub));
+const sizeLimit = z.string().transform(reading(parseSizeLimit));
+const maxAge = z.string().transform(reading(parseMaxAge));
+const imagePatterns = z.array(z.string().transform(reading(checkImagePattern)));
 const timeout = z.string().transform(reading(parseTimeout));
 const rate = z.string().transform(reading(parseSize));
 const count = z.string().transform(reading(parseCount));
@@ -69,6 +83,10 @@ const SCHEMA = z.strictObject({
   'grant-ttl': duration,
   'public-ttl': duration,
   'link-max-age': duration,
+  'max-size': sizeLimit,
+  'min-free': sizeLimit,
+  'max-age': maxAge,
+  pins: imagePatterns,
   scrub,
   drain: duration,
   'log-level': choice(['debug', 'info', 'warn', 'error', 'silent']),
@@ -124,6 +142,10 @@ export function readOptions(
       grantTtlMs: options['grant-ttl'],
       publicTtlMs: options['public-ttl'],
       linkMaxAgeMs: options['link-max-age'],
+      maxSize: options['max-size'],
+      minFree: options['min-free'],
+      maxAgeMs: options['max-age'],
+      pins: options.pins,
       scrubRoundMs: options.scrub,
       drainMs: options.drain,
       logLevel: options['log-level'],
@@ -154,6 +176,11 @@ function choice<const Words extends readonly [string, ...string[]]>(
 
 function checkPattern(text: string): string {
   parseHostPattern(text);
+  return text;
+}
+
+function checkImagePattern(text: string): string {
+  parseImagePattern(text);
   return text;
 }
 

@@ -75,6 +75,28 @@ export function parseSize(text: string): number {
   return bytes;
 }
 
+/** A size in bytes, or a share (0 to 1) of the file system. */
+export type SizeLimit = { readonly bytes: number } | { readonly share: number };
+
+/**
+ * Reads a size, or a share of the file system as in `80%`.
+ * @throws Error with one sentence for the user
+ */
+export function parseSizeLimit(text: string): SizeLimit {
+  const [, percent] = /^(\d{1,3}(?:\.\d{1,3})?)%$/.exec(text) ?? [];
+  if (percent === undefined) return { bytes: parseSize(text) };
+  if (Number(percent) > 100) throw new Error(`${text} is more than the whole file system.`);
+  return { share: Number(percent) / 100 };
+}
+
+/** Reads an age after which unused content is evicted; undefined for `off`. @throws Error with one sentence for the user */
+export function parseMaxAge(text: string): number | undefined {
+  if (text === 'off') return undefined;
+  const ageMs = parseDuration(text);
+  if (ageMs < 3_600_000) throw new Error(`${text} is too short; 1h is the least, and off evicts nothing for its age.`);
+  return ageMs;
+}
+
 /**
  * Reads `127.0.0.1:3128`, `localhost:3128` or `[::]:3128`.
  * @throws Error with one sentence for the user

@@ -30,6 +30,8 @@ export type GaugeName =
   | 'storeEntries'
   | 'leafCertificates'
   | 'tunnels'
+  | 'storeBudgetBytes'
+  | 'storeUsedBytes'
   | 'storeFaulty'
   | 'rebuildShare'
   | 'scrubShare'
@@ -52,7 +54,8 @@ export interface Metrics {
   sentBytes(registry: string, source: 'cache' | 'upstream', bytes: number): void;
   upstreamRequest(labels: UpstreamRequestLabels): void;
   upstreamBytes(registry: string, bytes: number): void;
-  eviction(): void;
+  /** A round of eviction has removed so much. */
+  eviction(entries: number, bytes: number): void;
   ratelimitRemaining(registry: string, remaining: number): void;
   /** A registry, or its token server, went away or came back. */
   registryUp(registry: string, part: 'registry' | 'token server', up: boolean): void;
@@ -68,6 +71,11 @@ const GAUGES = {
   fillsInFlight: ['entrepot_fills_in_flight', 'Downloads from upstream that are under way.'],
   storeBytes: ['entrepot_store_bytes', 'Bytes of content in the store.'],
   storeEntries: ['entrepot_store_entries', 'Pieces of content in the store.'],
+  storeBudgetBytes: ['entrepot_store_budget_bytes', 'What the data folder may take (--max-size).'],
+  storeUsedBytes: [
+    'entrepot_store_used_bytes',
+    'What the data folder takes: content, files besides it, and room that downloads were promised.',
+  ],
   storeFaulty: ['entrepot_store_faulty', '1 while the disk, the index or the log of facts fails, else 0.'],
   rebuildShare: ['entrepot_index_rebuild_ratio', 'How much of a rebuild of the index is done; 1 while there is none.'],
   scrubShare: ['entrepot_scrub_ratio', 'How much of the present round of the scrubber is done.'],
@@ -127,6 +135,11 @@ export function createMetrics({ nodeDefaults = true }: { readonly nodeDefaults?:
     registers,
   });
   const evictions = new Counter({ name: 'entrepot_evictions_total', help: 'Pieces of content evicted.', registers });
+  const evictedBytes = new Counter({
+    name: 'entrepot_evicted_bytes_total',
+    help: 'Bytes of content evicted.',
+    registers,
+  });
   const ratelimit = new Gauge({
     name: 'entrepot_ratelimit_remaining',
     help: 'Pulls that a registry said are left.',
@@ -173,7 +186,10 @@ export function createMetrics({ nodeDefaults = true }: { readonly nodeDefaults?:
         status: statusLabel(labels.status),
       }),
     upstreamBytes: (name, bytes) => upstreamBytes.inc({ registry: registryLabel(name) }, bytes),
-    eviction: () => evictions.inc(),
+    eviction(entries, bytes) {
+      evictions.inc(entries);
+      evictedBytes.inc(bytes);
+    },
     ratelimitRemaining: (name, remaining) => ratelimit.set({ registry: registryLabel(name) }, remaining),
     registryUp: (name, part, up) => registryUp.set({ registry: registryLabel(name), part }, up ? 1 : 0),
     fault: (code) => faults.inc(faultLabels(code)),

@@ -3,9 +3,11 @@ import {
   parseCount,
   parseDuration,
   parseListen,
+  parseMaxAge,
   parsePort,
   parseScrub,
   parseSize,
+  parseSizeLimit,
   parseTimeout,
 } from '../../src/config/units.js';
 
@@ -59,6 +61,22 @@ describe('config/units', () => {
     assert.equal(parseScrub('30d'), 2_592_000_000);
     assert.equal(parseScrub('off'), undefined);
     for (const text of ['0', '59s', 'on']) assert.throws(() => parseScrub(text), /too short|duration/);
+  });
+
+  it('reads a limit as a size or as a share of the file system', () => {
+    assert.deepEqual(parseSizeLimit('50GiB'), { bytes: 53_687_091_200 });
+    assert.deepEqual(parseSizeLimit('80%'), { share: 0.8 });
+    assert.deepEqual(parseSizeLimit('0%'), { share: 0 });
+    assert.deepEqual(parseSizeLimit('12.5%'), { share: 0.125 });
+    for (const text of ['101%', '-1%', '%', '5 %', 'x']) {
+      assert.throws(() => parseSizeLimit(text), /more than the whole|is not a size/, text);
+    }
+  });
+
+  it('reads the age that unused content may have, or that there is none', () => {
+    assert.equal(parseMaxAge('off'), undefined);
+    assert.equal(parseMaxAge('30d'), 2_592_000_000);
+    for (const text of ['0', '59m', 'never']) assert.throws(() => parseMaxAge(text), /too short|duration/, text);
   });
 
   const sizes: readonly [string, number][] = [

@@ -24,7 +24,7 @@ describe('telemetry/metrics', () => {
     metrics.sentBytes('docker.io', 'cache', 100);
     metrics.upstreamRequest({ registry: 'docker.io', kind: 'manifest', method: 'HEAD', status: 200 });
     metrics.upstreamBytes('docker.io', 7);
-    metrics.eviction();
+    metrics.eviction(2, 300);
     metrics.ratelimitRemaining('docker.io', 99);
     metrics.fault('upstream-dns');
     const text = await lines(metrics);
@@ -34,7 +34,8 @@ describe('telemetry/metrics', () => {
       'entrepot_sent_bytes_total{registry="docker.io",source="cache"} 100',
       'entrepot_upstream_requests_total{registry="docker.io",kind="manifest",method="HEAD",status="200"} 1',
       'entrepot_upstream_bytes_total{registry="docker.io"} 7',
-      'entrepot_evictions_total 1',
+      'entrepot_evictions_total 2',
+      'entrepot_evicted_bytes_total 300',
       'entrepot_ratelimit_remaining{registry="docker.io"} 99',
       'entrepot_faults_total{code="upstream-dns",source="upstream"} 1',
       'entrepot_faults_total{code="client-gone",source="downstream"} 0',
@@ -90,7 +91,7 @@ describe('telemetry/metrics', () => {
   it("keeps two instances apart and has Node's own metrics by default", async () => {
     const one = createMetrics();
     const other = createMetrics();
-    one.eviction();
+    one.eviction(1, 1);
     assert.ok((await lines(other)).includes('entrepot_evictions_total 0'));
     const { contentType, body } = await one.render();
     assert.match(contentType, /^text\/plain; version=0\.0\.4/);

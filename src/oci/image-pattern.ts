@@ -1,7 +1,7 @@
 /** Images that a pattern of the configuration names. */
 export interface ImagePattern {
-  /** What every key of a fact about these images begins with: as much as stands before the first asterisk. */
-  readonly keyPrefix: string;
+  /** As much of the name as stands before the first asterisk. */
+  readonly literal: string;
   /** Whether tags are named, and not whole repositories. */
   readonly namesTags: boolean;
   /** @param name `registry.k8s.io/pause`, and where the pattern names tags, `registry.k8s.io/pause:3.9` */
@@ -27,11 +27,5 @@ export function parseImagePattern(text: string): ImagePattern {
   const literal = asterisk < 0 ? text : text.slice(0, asterisk);
   const parts = text.split('*').map((part) => part.replace(/[.[\]]/g, String.raw`\$&`));
   const expression = new RegExp(`^${parts.join('.*')}$`);
-  return { keyPrefix: literal.replace('/', ' '), namesTags, matches: (name) => expression.test(name) };
-}
-
-/** The name of a repository out of the scope that facts are kept under: `registry repository`, with `?ns=` for a mirror. */
-export function nameOfScope(scope: string): string {
-  const [registry = '', repository = ''] = scope.split(' ');
-  return `${registry}/${repository.replace(/\?.*$/, '')}`;
+  return { literal, namesTags, matches: (name) => expression.test(name) };
 }
