@@ -71,9 +71,14 @@ export async function resumeFill(
   signal: AbortSignal,
   fromBytes: number,
 ): Promise<FillBody> {
-  const { context, scope, credential, exchange } = visit;
+  const { context, scope, credential, exchange, route, trace } = visit;
   const { response, body, isRegistry } = await ask(visit, signal, fromBytes);
-  if (body) return body;
+  if (body) {
+    const { registry } = trace;
+    const fields = { registry, repository: route.repository, digest, status: response.status, bytes: fromBytes };
+    context.logger.info(fields, 'A download broke off and goes on');
+    return body;
+  }
   const { status, headers } = response;
   response.discard();
   const isRefusal = isRegistry && GONE.has(status);

@@ -52,6 +52,8 @@ describe('pipeline/open-fill', () => {
     assert.deepEqual(ranges(), [`bytes=${HALF}-`, `bytes=${HALF}-`]);
     assert.equal(stage.registry.hits({ ...DATA, authorized: true }), 0);
     assert.equal(stage.registry.hits({ ...GET, authorized: true }), 1);
+    const [line] = stage.log.filter(({ message }) => message === 'A download broke off and goes on');
+    assert.deepEqual([line?.fields.repository, line?.fields.bytes, line?.fields.status], ['team/app', HALF, 206]);
   });
 
   it('asks for the whole without a range where nothing is here', async () => {
