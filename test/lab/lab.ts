@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import type { Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CdnFaults, startCdn } from './cdn.js';
@@ -23,6 +25,10 @@ export interface Lab {
   readonly cdn: CdnFaults;
   /** What the upstreams were asked since they started, every answered request included. */
   seen(): Promise<SeenRequest[]>;
+  /** Takes all upstreams away at once: the registries by their process ids, the token server and the CDN by their sockets. */
+  kill(): Promise<void>;
+  /** Brings them back. */
+  revive(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -54,6 +60,7 @@ export async function startLab(): Promise<Lab> {
     await startHubFront(certificates, asked),
     await startCdn(certificates, blobsFolder(storage), asked, cdn),
   ];
+  const addresses = servers.map((server) => server.address() as AddressInfo);
   const fixtures = await makeFixtures(images);
 
   async function logged(): Promise<SeenRequest[]> {
@@ -79,8 +86,20 @@ export async function startLab(): Promise<Lab> {
     }
   }
 
+  async function kill(): Promise<void> {
+    await Promise.all([...servers.map(close), registries.kill()]);
+  }
+
+  async function revive(): Promise<void> {
+    await registries.revive();
+    for (const [i, server] of servers.entries()) {
+      server.listen(addresses[i]?.port, addresses[i]?.address);
+      await once(server, 'listening');
+    }
+  }
+
   async function stop(): Promise<void> {
     await Promise.all([...servers.map(close), registries.stop()]);
   }
-  return { folder, certificates, fixtures, cdn, seen, stop };
+  return { folder, certificates, fixtures, cdn, seen, kill, revive, stop };
 }

@@ -8,6 +8,10 @@ import { account, hubBackend, pushAddress, topology } from './topology.js';
 export interface Registries {
   readonly open: Daemon;
   readonly htpasswd: Daemon;
+  /** Kills them all, as a crash would. */
+  kill(): Promise<void>;
+  /** Starts again what was killed. */
+  revive(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -28,7 +32,8 @@ export async function startRegistries(
   storage: string,
   certificates: Certificates,
 ): Promise<Registries> {
-  const started: Daemon[] = [];
+  const plans = new Map<string, RegistryPlan>();
+  const started = new Map<string, Daemon>();
 
   async function start(name: string, plan: RegistryPlan): Promise<Daemon> {
     const tls = plan.tls && { certificate: plan.tls.serverCertificateFile, key: plan.tls.serverKeyFile };
@@ -46,7 +51,8 @@ export async function startRegistries(
       logFile: join(folder, `${name}.log`),
       ready: () => accepts(host, Number(port)),
     });
-    started.push(daemon);
+    plans.set(name, plan);
+    started.set(name, daemon);
     return daemon;
   }
 
@@ -68,7 +74,15 @@ export async function startRegistries(
   });
 
   async function stop(): Promise<void> {
-    await Promise.all(started.map((daemon) => daemon.stop()));
+    await Promise.all([...started.values()].map((daemon) => daemon.stop()));
   }
-  return { open, htpasswd, stop };
+
+  async function kill(): Promise<void> {
+    await Promise.all([...started.values()].map((daemon) => daemon.stop('SIGKILL')));
+  }
+
+  async function revive(): Promise<void> {
+    for (const [name, plan] of plans) await start(name, plan);
+  }
+  return { open, htpasswd, kill, revive, stop };
 }

@@ -105,6 +105,7 @@ export class World implements UpstreamClient {
 
   /** Whether a registry cannot be asked by such a client: only then may be given what was true before. */
   isAway(host: string, anonymous: boolean): boolean {
+    if (host === EVIL_HOST && this.lie === 'down') return true;
     const kind = this.#outages.get(host) ?? 'none';
     if (kind === 'none' || kind === 'no-tokens') {
       const limitedAt = this.#limitedAt.get(host) ?? Number.NEGATIVE_INFINITY;
