@@ -40,6 +40,7 @@ export function storeEvents(logger: Logger, metrics: Metrics, tell: (fault: Prox
 export function watchUpkeep(metrics: Metrics, cache: Cache): void {
   metrics.watch('storeBudgetBytes', () => cache.space?.budgetBytes ?? 0);
   metrics.watch('storeUsedBytes', () => cache.space?.usedBytes ?? 0);
+  metrics.watch('keptBytes', () => cache.kept.bytes);
   metrics.watch('storeFaulty', () => (cache.store.fault === undefined ? 0 : 1));
   metrics.watch('rebuildShare', () => cache.rebuildShare ?? 1);
   metrics.watch('scrubShare', () => cache.scrub?.share ?? 0);

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ImagePattern } from '../oci/image-pattern.js';
 import type { Space } from './budget.js';
 import { type BufferPool, createBufferPool } from './buffer-pool.js';
-import type { CacheStore, FactStore, Inventory, Pins, StoreEvents } from './contract.js';
+import type { CacheStore, FactStore, Inventory, Pins, StoreEvents, Totals } from './contract.js';
 import { openDataFolder } from './data-folder.js';
 import { openDiskStore } from './disk-store.js';
 import { createFactStore } from './fact-store.js';
@@ -48,6 +48,8 @@ export interface Cache {
   readonly pins: Pins;
   /** How much room the store has; undefined until it was measured. */
   readonly space: Space | undefined;
+  /** Beginnings of downloads that broke off, which wait for the next request. */
+  readonly kept: Totals;
   /** Writes uses down and evicts what is due. It happens every minute by itself. */
   tend(): Promise<void>;
   /** Settles when an index that has to be rebuilt is whole again, or the cache was closed; at once where none has to be. */
@@ -124,6 +126,9 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
       pins: store.pins,
       get space() {
         return store.space;
+      },
+      get kept() {
+        return store.kept;
       },
       tend: () => store.tend(),
       get rebuilt() {

@@ -51,7 +51,10 @@ export async function openFill(visit: Visit, digest: Digest, signal: AbortSignal
   }
   const { status } = answer.response;
   await context.access.observe({ scope, credential, digest, status, refusalCounts: true });
-  if (answer.body) return answer.body;
+  if (answer.body) {
+    if (fromBytes > 0) noteResume(visit, digest, answer.body);
+    return answer.body;
+  }
   if (status !== 206 && status !== 416) throw new FillRefused(answer.response);
   answer.response.discard();
   throw new ProxyError(
@@ -71,12 +74,10 @@ export async function resumeFill(
   signal: AbortSignal,
   fromBytes: number,
 ): Promise<FillBody> {
-  const { context, scope, credential, exchange, route, trace } = visit;
+  const { context, scope, credential, exchange } = visit;
   const { response, body, isRegistry } = await ask(visit, signal, fromBytes);
   if (body) {
-    const { registry } = trace;
-    const fields = { registry, repository: route.repository, digest, status: response.status, bytes: fromBytes };
-    context.logger.info(fields, 'A download broke off and goes on');
+    noteResume(visit, digest, body);
     return body;
   }
   const { status, headers } = response;
@@ -87,6 +88,13 @@ export async function resumeFill(
     isRefusal,
     retryAfterMs: retryAfterMs(headers, Date.now()) ?? 0,
   });
+}
+
+function noteResume({ context, route, trace }: Visit, digest: Digest, body: FillBody): void {
+  const { registry } = trace;
+  context.metrics.resumed(registry);
+  const fields = { registry, repository: route.repository, digest, bytes: body.startBytes };
+  context.logger.info(fields, 'A download that broke off goes on');
 }
 
 /** A part that cannot be used is as good as none: the whole is asked for then. */

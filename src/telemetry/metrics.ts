@@ -32,6 +32,7 @@ export type GaugeName =
   | 'tunnels'
   | 'storeBudgetBytes'
   | 'storeUsedBytes'
+  | 'keptBytes'
   | 'storeFaulty'
   | 'rebuildShare'
   | 'scrubShare'
@@ -54,6 +55,8 @@ export interface Metrics {
   sentBytes(registry: string, source: 'cache' | 'upstream', bytes: number): void;
   upstreamRequest(labels: UpstreamRequestLabels): void;
   upstreamBytes(registry: string, bytes: number): void;
+  /** A download that broke off goes on. */
+  resumed(registry: string): void;
   /** A round of eviction has removed so much. */
   eviction(entries: number, bytes: number): void;
   ratelimitRemaining(registry: string, remaining: number): void;
@@ -76,6 +79,7 @@ const GAUGES = {
     'entrepot_store_used_bytes',
     'What the data folder takes: content, files besides it, and room that downloads were promised.',
   ],
+  keptBytes: ['entrepot_kept_bytes', 'Beginnings of downloads that broke off, kept for the next request.'],
   storeFaulty: ['entrepot_store_faulty', '1 while the disk, the index or the log of facts fails, else 0.'],
   rebuildShare: ['entrepot_index_rebuild_ratio', 'How much of a rebuild of the index is done; 1 while there is none.'],
   scrubShare: ['entrepot_scrub_ratio', 'How much of the present round of the scrubber is done.'],
@@ -124,6 +128,12 @@ export function createMetrics({ nodeDefaults = true }: { readonly nodeDefaults?:
   const upstreamBytes = new Counter({
     name: 'entrepot_upstream_bytes_total',
     help: 'Body bytes received from upstream.',
+    labelNames: ['registry'],
+    registers,
+  });
+  const resumes = new Counter({
+    name: 'entrepot_resumes_total',
+    help: 'Downloads that broke off and went on.',
     labelNames: ['registry'],
     registers,
   });
@@ -185,6 +195,7 @@ export function createMetrics({ nodeDefaults = true }: { readonly nodeDefaults?:
         method: methodLabel(labels.method),
         status: statusLabel(labels.status),
       }),
+    resumed: (name) => resumes.inc({ registry: registryLabel(name) }),
     upstreamBytes: (name, bytes) => upstreamBytes.inc({ registry: registryLabel(name) }, bytes),
     eviction(entries, bytes) {
       evictions.inc(entries);

@@ -95,6 +95,7 @@ describe('integration/resume', () => {
       assert.ok(answer.complete && answer.body.equals(bytes));
     }
     assert.deepEqual(ranges(), [undefined, `bytes=${CUT}-`]);
+    assert.equal(await proxy.metric(`entrepot_resumes_total{registry="${registry.authority}"}`), 1);
   });
 
   it('goes on with a range that one client asked for', async () => {
