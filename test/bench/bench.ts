@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 import { makeCertificates } from './certificates.js';
 import { type Content, createContent } from './content.js';
 import { direct, mirror } from './peers/distribution.js';
-import { entrepot, entrepotTunnel } from './peers/entrepot.js';
+import { entrepot, entrepotBefore, entrepotTunnel } from './peers/entrepot.js';
 import { cachingNginx, plainNginx } from './peers/nginx.js';
 import type { Peer, PeerName, PeerPlan, Site } from './peers/peer.js';
 import { squid } from './peers/squid.js';
@@ -25,6 +25,8 @@ export interface Bench {
   /** The peer with nothing in its cache. */
   emptied(name: PeerName): Promise<Peer | string>;
   titleOf(name: PeerName): string;
+  /** Whether another build of entrepot takes part. */
+  readonly hasBefore: boolean;
   /** Whether the peer is to take part at all. */
   readonly isWanted: (name: PeerName) => boolean;
   /** Says what runs. */
@@ -52,9 +54,11 @@ export interface BenchOptions {
   readonly progress: (text: string) => void;
   /** All where it is undefined. */
   readonly peers: readonly string[] | undefined;
+  /** The folder of another build of entrepot, which does what entrepot does, in turns with it. */
+  readonly before: string | undefined;
 }
 
-export async function openBench({ sizes, progress, peers }: BenchOptions): Promise<Bench> {
+export async function openBench({ sizes, progress, peers, before }: BenchOptions): Promise<Bench> {
   for (const program of ['openssl', 'docker-registry']) {
     if (!isInstalled(program)) throw new Error(`${program} is needed by every case: apt-get install ${program}`);
   }
@@ -67,12 +71,13 @@ export async function openBench({ sizes, progress, peers }: BenchOptions): Promi
   const stops: (() => Promise<unknown>)[] = [];
   const onStarted = (stop: () => Promise<unknown>): void => void stops.push(stop);
   const site: Site = { folder, storage, certificates, upstreamPort: upstream.port, onStarted };
+  const plans = before === undefined ? PLANS : [...PLANS, entrepotBefore(before)];
   const running = new Map<PeerName, Peer>();
   let starting: Promise<unknown> = Promise.resolve();
   let closing: Promise<void> | undefined;
 
   function planOf(name: PeerName): PeerPlan {
-    const plan = PLANS.find((one) => one.name === name);
+    const plan = plans.find((one) => one.name === name);
     if (plan === undefined) throw new Error(`there is no peer ${name}`);
     return plan;
   }
@@ -127,7 +132,8 @@ export async function openBench({ sizes, progress, peers }: BenchOptions): Promi
     peer,
     emptied,
     titleOf: (name) => planOf(name).title,
-    isWanted: (name) => peers === undefined || peers.includes(name),
+    hasBefore: before !== undefined,
+    isWanted: (name) => peers === undefined || peers.includes(name) || name === 'entrepot-before',
     progress,
     close,
   };

@@ -17,7 +17,9 @@ export interface Comparison extends Omit<CaseResult, 'rows' | 'facts'> {
 /** Has all peers do the same work in turns, A B C A B C, so that what else the machine does hits all alike. */
 export async function compare(bench: Bench, comparison: Comparison): Promise<CaseResult> {
   const { name, title, cold = false, prepare, work } = comparison;
-  const peers = comparison.peers.filter(bench.isWanted);
+  const peers = comparison.peers
+    .filter(bench.isWanted)
+    .flatMap((peer): PeerName[] => (peer === 'entrepot' && bench.hasBefore ? [peer, 'entrepot-before'] : [peer]));
   const samples = new Map<PeerName, Sample[]>(peers.map((peer) => [peer, []]));
   const missing = new Map<PeerName, string>();
 

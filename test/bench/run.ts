@@ -35,13 +35,14 @@ const CASES: readonly BenchCase[] = [
 ];
 const NAMES = CASES.map(({ name }) => name).join(',');
 
-const USAGE = `npm run bench -- [--only CASES] [--peers PEERS] [--quick] [--rounds N] [--json FILE]
+const USAGE = `npm run bench -- [--only CASES] [--peers PEERS] [--quick] [--rounds N] [--json FILE] [--before DIST]
 
   --only CASES   only these, separated by commas, of: ${NAMES}
   --peers PEERS  only these, of: ${PEER_NAMES.join(',')}
   --quick        less work and fewer rounds: to see where things stand, not to publish
   --rounds N     how often every peer does a case, in turns (5, quick 3)
   --json FILE    writes every sample
+  --before DIST  the folder of another build of entrepot, which takes part beside this one: what has a change given?
 
 BENCH_PROFILE=DIR in the environment has entrepot write a CPU profile there.
 `;
@@ -54,6 +55,7 @@ async function main(): Promise<void> {
       quick: { type: 'boolean', default: false },
       rounds: { type: 'string' },
       json: { type: 'string' },
+      before: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -71,6 +73,7 @@ async function main(): Promise<void> {
     sizes: values.rounds === undefined ? sizes : { ...sizes, rounds: Number(values.rounds) },
     progress: progress.say,
     peers: values.peers?.split(','),
+    before: values.before,
   });
   const interrupted = () => void bench.close().finally(() => process.exit(130));
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);

@@ -1,5 +1,5 @@
 import { mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { accepts, type Daemon, startDaemon } from '../../lab/daemon.js';
 import { freePort } from '../ports.js';
@@ -25,12 +25,26 @@ export const entrepot: PeerPlan = {
   },
 };
 
+/** Another build of the program, to see what a change gave; `folder` is that of its `main.js`. */
+export function entrepotBefore(folder: string): PeerPlan {
+  return {
+    name: 'entrepot-before',
+    title: 'entrepot, the other build',
+    needs: {},
+    start: async (site) => {
+      const { daemon, port } = await startEntrepot(site, 'entrepot-before', [], 'entrepot-ca', resolve(folder, 'main.js'));
+      return peerOf(site, 'entrepot-before', daemon, port);
+    },
+  };
+}
+
 /** The program with a folder of its own below the site's; `caName` names the folder of its CA. */
 export async function startEntrepot(
   site: Site,
   name: string,
   flags: readonly string[] = [],
   caName = 'entrepot-ca',
+  main = MAIN,
 ): Promise<RunningEntrepot> {
   const folder = join(site.folder, name);
   await mkdir(folder, { recursive: true });
@@ -38,7 +52,7 @@ export async function startEntrepot(
   const profile = process.env['BENCH_PROFILE'];
   const args = [
     ...(profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profile]),
-    MAIN,
+    main,
     'serve',
     ...['--listen', `127.0.0.1:${port}`],
     ...['--admin-listen', 'off'],

@@ -20,6 +20,7 @@ export type PeerName =
   | 'tunnel'
   | 'direct'
   | 'entrepot'
+  | 'entrepot-before'
   | 'entrepot-tunnel';
 
 /** What every peer needs to know of the machine it runs on. */
