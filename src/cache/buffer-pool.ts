@@ -1,17 +1,20 @@
 import type { Piece } from '../http/body.js';
 
-const WHOLE_BYTES = 1024 * 1024;
+/** The largest buffer that a pool lends. */
+export const WHOLE_BYTES = 1024 * 1024;
 const QUARTER_BYTES = WHOLE_BYTES / 4;
 const OVERFLOW_BYTES = 64 * 1024;
 
 /** Memory for bodies on their way to clients, bounded for the whole process. */
 export interface BufferPool {
   /**
-   * Lends a buffer at once, never waiting: 1 MiB where more than 256 KiB are wanted and at most half of the pool is
+   * Lends a buffer at once, never waiting: 1 MiB where more than 256 KiB are wanted and at most a quarter of the pool is
    * out, else 256 KiB, and 64 KiB from outside the pool when it is exhausted. The buffer may be smaller or larger than
    * what is wanted, and holds anything. A second `release` of the same piece does nothing.
    */
   take(wantBytes: number): Piece;
+  /** Lends 1 MiB for a chunk that is arriving; undefined where three quarters of the pool are out, which are left to clients. */
+  takeChunk(): Piece | undefined;
   /** Bytes of the pool that are lent out now. */
   readonly outBytes: number;
 }
@@ -75,13 +78,14 @@ export function createBufferPool(totalBytes: number = 64 * WHOLE_BYTES): BufferP
   }
 
   function take(wantBytes: number): Piece {
-    const roomy = outBytes * 2 <= limit * WHOLE_BYTES;
+    const roomy = outBytes * 4 <= limit * WHOLE_BYTES;
     const large = wantBytes > QUARTER_BYTES && roomy ? takeWhole() : undefined;
     return large ?? takeQuarter() ?? lend(new Uint8Array(OVERFLOW_BYTES), () => {});
   }
 
   return {
     take,
+    takeChunk: () => (outBytes * 4 <= limit * WHOLE_BYTES * 3 ? takeWhole() : undefined),
     get outBytes() {
       return outBytes;
     },

@@ -6,9 +6,12 @@ import type { ChunkChecks } from './chunk-checks.js';
 import { errorCode, type FileSystem, storeFault } from './file-system.js';
 import { CHUNK_BYTES } from './sums.js';
 
-/** So little is read first, because a client that stalls from the start then holds no more. */
+/** So little is read at first, because a client that soon stalls then holds no more; connections take 4 MiB before they do. */
 const FIRST_READ_BYTES = 256 * 1024;
+const FIRST_READS = 16;
 const READ_BYTES = 1024 * 1024;
+/** While more than this is lent out, nothing is read before it is asked for. */
+const READ_AHEAD_BYTES = 16 * READ_BYTES;
 
 export interface ContentReaderOptions {
   readonly files: FileSystem;
@@ -35,10 +38,14 @@ export class ContentReader implements BodyReader {
     this.sizeBytes = options.checks.sums.sizeBytes;
   }
 
+  get readsAhead(): boolean {
+    return this.#options.pool.outBytes <= READ_AHEAD_BYTES;
+  }
+
   async read(offset: number, maxBytes: number): Promise<Piece | undefined> {
     if (this.#closed) throw new ProxyError('internal', 'a reader was used after it was closed');
     if (offset >= this.sizeBytes) return undefined;
-    const stepBytes = this.#reads === 0 ? FIRST_READ_BYTES : READ_BYTES;
+    const stepBytes = this.#reads < FIRST_READS ? FIRST_READ_BYTES : READ_BYTES;
     const wantBytes = Math.max(1, Math.min(maxBytes, stepBytes, this.sizeBytes - offset));
     this.#reads += 1;
     this.#underWay += 1;

@@ -1,4 +1,5 @@
 import type { Piece } from '../http/body.js';
+import { type BufferPool, WHOLE_BYTES } from './buffer-pool.js';
 
 /** Takes and keeps the memory of chunks, so that a fill doesn't allocate a mebibyte for each mebibyte it moves. */
 export interface ChunkMemory {
@@ -7,14 +8,21 @@ export interface ChunkMemory {
   give(buffer: Buffer): void;
 }
 
-/** A free list of whole chunks that keeps `keptBytes` at most; chunks of another size are allocated as they are asked for. */
-export function createChunkMemory(chunkBytes: number, keptBytes: number): ChunkMemory {
-  const free: Buffer[] = [];
+/** Whole chunks come from the pool while it has room, so that fills and readers have one bound in common; others are allocated. */
+export function createChunkMemory(chunkBytes: number, pool?: Pick<BufferPool, 'takeChunk'>): ChunkMemory {
+  const lent = new Map<Buffer, Piece>();
   return {
     chunkBytes,
-    take: (bytes) => (bytes === chunkBytes ? free.pop() : undefined) ?? Buffer.allocUnsafeSlow(bytes),
+    take(bytes) {
+      const piece = bytes === chunkBytes && chunkBytes === WHOLE_BYTES ? pool?.takeChunk() : undefined;
+      if (piece === undefined) return Buffer.allocUnsafeSlow(bytes);
+      const buffer = Buffer.from(piece.bytes.buffer, piece.bytes.byteOffset, bytes);
+      lent.set(buffer, piece);
+      return buffer;
+    },
     give(buffer) {
-      if (buffer.length === chunkBytes && (free.length + 1) * chunkBytes <= keptBytes) free.push(buffer);
+      lent.get(buffer)?.release();
+      lent.delete(buffer);
     },
   };
 }

@@ -35,7 +35,7 @@ export interface Flights {
 
 export interface FlightsOptions {
   readonly store: Pick<CacheStore, 'createSpool' | 'takeKept'>;
-  /** Memory for bytes that are read back from disk, to be shared with the store. */
+  /** Memory for chunks, and for bytes that are read back from disk, to be shared with the store. */
   readonly buffers?: BufferPool;
   /** Told of each fault of the disk or of a caller's `onVerified`; no client sees them. */
   readonly onFault?: (error: ProxyError) => void;
@@ -52,6 +52,7 @@ export interface FlightPlaces {
 /** Makes an empty table of flights. */
 export function createFlights(options: FlightsOptions): Flights {
   const limits = { ...FLIGHT_LIMITS, ...options.limits };
+  const buffers = options.buffers ?? createBufferPool();
   const table = new Map<string, Fill>();
   const fills = new Map<Fill, string>();
   let closing: ProxyError | undefined;
@@ -59,8 +60,8 @@ export function createFlights(options: FlightsOptions): Flights {
   const context: FillContext = {
     createSpool: (expectedBytes, digest, key) => options.store.createSpool(expectedBytes, digest, key),
     takeKept,
-    memory: createChunkMemory(limits.chunkBytes, limits.sharedRingBytes),
-    buffers: options.buffers ?? createBufferPool(),
+    memory: createChunkMemory(limits.chunkBytes, buffers),
+    buffers,
     limits,
     ringBytes: () => Math.max(limits.chunkBytes, Math.min(limits.ringBytes, limits.sharedRingBytes / fills.size)),
     onFault: (error) => options.onFault?.(error),

@@ -111,25 +111,25 @@ async function sendRanges(
   return reply.end();
 }
 
-/** Copies [start, end) to the client, reading the next piece while the last one is on its way. */
+/** Copies [start, end) to the client; where the reader thinks it worthwhile, the next piece is read while the last one is on its way. */
 async function copy(reader: BodyReader, reply: Reply, start: number, end: number | undefined): Promise<void> {
   let offset = start;
+  let ahead: Promise<Piece | undefined> | undefined;
   function readNext(): Promise<Piece | undefined> {
     const left = end === undefined ? READ_BYTES : end - offset;
     return left <= 0 ? Promise.resolve(undefined) : reader.read(offset, Math.min(left, READ_BYTES));
   }
-  let next = readNext();
   try {
-    for (let piece = await next; piece; piece = await next) {
+    for (let piece = await readNext(); piece; piece = await (ahead ?? readNext())) {
       offset += piece.bytes.length;
       const writing = reply.write(piece.bytes).finally(() => piece.release());
-      next = readNext();
-      next.catch(() => {});
+      ahead = reader.readsAhead === true ? readNext() : undefined;
+      ahead?.catch(() => {});
       await writing;
     }
   } catch (error) {
     // The piece that was read ahead has no one to write it any more.
-    next.then(
+    ahead?.then(
       (piece) => piece?.release(),
       () => {},
     );

@@ -15,6 +15,9 @@ function withFirstPiece(reader: BodyReader, first: Piece | undefined): BodyReade
   }
   return {
     sizeBytes: reader.sizeBytes,
+    get readsAhead() {
+      return reader.readsAhead === true;
+    },
     async read(offset, maxBytes) {
       const piece = held;
       if (!piece || offset !== 0) return reader.read(offset, maxBytes);

@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ProxyError } from '../errors.js';
 import type { Exchange, RawHeaders, Reply } from '../http/exchange.js';
 import { contentLength, stripHopByHop, withoutHeaders } from '../http/headers.js';
+import type { ClientWrites } from './client-writes.js';
 import type { CheckedRequest } from './request-check.js';
-import { writeBytesFor } from './write-size.js';
 
 export interface ExchangeOptions {
   readonly id: string;
@@ -13,12 +13,9 @@ export interface ExchangeOptions {
   readonly checked: CheckedRequest;
   /** True when the connection is to be closed after this answer. */
   readonly closing: () => boolean;
-  /** How many bytes are handed to the connection at once; as for a single exchange where it is left out. */
-  readonly writeBytes?: () => number;
+  /** The writes of the whole door. */
+  readonly writes: ClientWrites;
 }
-
-// A client that takes nothing for so long is gone, whatever TCP says; one that unpacks a layer may pause for a while.
-const WRITE_STALL_MS = 300_000;
 
 // Answered or refused at the door; upstream they would ask for what has happened already.
 const ANSWERED_HERE: ReadonlySet<string> = new Set(['expect', 'http2-settings']);
@@ -74,7 +71,7 @@ function createReply(
   request: IncomingMessage,
   response: ServerResponse,
   gone: Abort,
-  { closing, writeBytes = () => writeBytesFor(1) }: ExchangeOptions,
+  { closing, writes }: ExchangeOptions,
 ): Reply {
   let headSent = false;
   let sentBytes = 0;
@@ -89,9 +86,9 @@ function createReply(
   function settled(start: (done: (error?: Error | null) => void) => void): Promise<void> {
     if (response.destroyed || response.writableEnded) return Promise.reject(clientGone());
     return new Promise((resolve, reject) => {
-      const stalled = setTimeout(() => response.destroy(), WRITE_STALL_MS);
+      const ended = writes.begin(() => response.destroy());
       const finish = (fault: ProxyError | undefined) => {
-        clearTimeout(stalled);
+        ended();
         waiting.delete(finish);
         if (fault === undefined) return resolve();
         // A failed write may be told before the connection's end is.
@@ -124,7 +121,7 @@ function createReply(
     }
     sentBytes += bytes.byteLength;
     for (let at = 0; at < bytes.byteLength; ) {
-      const part = bytes.subarray(at, at + writeBytes());
+      const part = bytes.subarray(at, at + writes.bytesAtOnce);
       at += part.byteLength;
       await settled((done) => response.write(part, done));
     }

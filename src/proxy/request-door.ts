@@ -5,6 +5,7 @@ import type { Exchange } from '../http/exchange.js';
 import { createQuota } from '../net/quota.js';
 import { clientAddress } from './admission.js';
 import { watchRequestBody } from './body-watch.js';
+import { createClientWrites } from './client-writes.js';
 import type { DoorOptions, EngineEvents, OriginAnswer, Passage, Visitor } from './contract.js';
 import type { Gate } from './gate.js';
 import { createExchange } from './http-exchange.js';
@@ -13,7 +14,6 @@ import { type CheckedRequest, checkPlainRequest, checkTunnelRequest, type Reques
 import type { Tunnel } from './tunnel.js';
 import { passUpgrade } from './upgrade.js';
 import { refusePlain } from './verdict.js';
-import { writeBytesFor } from './write-size.js';
 
 const BODY_IDLE_TIMEOUT_MS = 30_000;
 const UPGRADE_ANSWER_TIMEOUT_MS = 30_000;
@@ -39,6 +39,7 @@ export function createRequestDoor(
   const events = options.events ?? {};
   const tunnels = new Set<Tunnel>();
   const exchanges = createQuota(options.limits.exchanges);
+  const writes = createClientWrites(() => exchanges.used);
 
   function refused(error: unknown, client: string, id: string) {
     const fault = asProxyError(error);
@@ -75,7 +76,7 @@ export function createRequestDoor(
       user: by.user,
       checked,
       closing: isClosing,
-      writeBytes: () => writeBytesFor(exchanges.used),
+      writes,
     });
     answer(made, response).catch((error: unknown) => {
       events.onHandlerFault?.(error, id);

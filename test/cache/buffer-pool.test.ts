@@ -19,10 +19,10 @@ describe('cache/buffer-pool', () => {
     assert.equal(pool.outBytes, 2.5 * MIB);
   });
 
-  it('lends small buffers once more than half is out, then 64 KiB from outside, and never fails', () => {
+  it('lends small buffers once more than a quarter is out, then 64 KiB from outside, and never fails', () => {
     const pool = createBufferPool(4 * MIB);
-    const pieces = Array.from({ length: 7 }, () => pool.take(MIB));
-    assert.deepEqual(sizes(pieces), [1024, 1024, 1024, 256, 256, 256, 256]);
+    const pieces = Array.from({ length: 10 }, () => pool.take(MIB));
+    assert.deepEqual(sizes(pieces), [1024, 1024, ...Array<number>(8).fill(256)]);
     assert.equal(pool.outBytes, 4 * MIB);
     const outside = pool.take(MIB);
     assert.deepEqual(sizes([outside]), [64]);
@@ -31,6 +31,15 @@ describe('cache/buffer-pool', () => {
     for (const piece of pieces) piece.release();
     assert.equal(pool.outBytes, 0);
     assert.deepEqual(sizes([pool.take(MIB)]), [1024]);
+  });
+
+  it('lends chunks while a quarter of it is left for readers', () => {
+    const pool = createBufferPool(4 * MIB);
+    const chunks = Array.from({ length: 4 }, () => pool.takeChunk());
+    assert.deepEqual(sizes(chunks.filter((chunk) => chunk !== undefined)), [1024, 1024, 1024, 1024]);
+    assert.equal(pool.takeChunk(), undefined);
+    for (const chunk of chunks) chunk?.release();
+    assert.equal(pool.outBytes, 0);
   });
 
   it('puts released quarters together to a whole again', () => {

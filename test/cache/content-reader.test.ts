@@ -14,7 +14,7 @@ import { type CacheFolder, createCacheFolder } from '../support/cache-folder.js'
 const MIB = 1024 * 1024;
 
 describe('cache/content-reader', () => {
-  const bytes = randomBytes(3 * MIB + 12_345);
+  const bytes = randomBytes(5 * MIB + 12_345);
   let folder: CacheFolder;
   let file: string;
   let pool: BufferPool;
@@ -82,10 +82,20 @@ describe('cache/content-reader', () => {
     }
   }
 
-  it('reads 256 KiB first and 1 MiB then', async () => {
+  it('reads 256 KiB at a time up to 4 MiB, and 1 MiB then', async () => {
     const lengths = await readLengths(await open(await checksOf()), 0, Number.MAX_SAFE_INTEGER);
-    assert.deepEqual(lengths, [256 * 1024, MIB, MIB, 768 * 1024 + 12_345]);
+    assert.deepEqual(lengths, [...Array<number>(16).fill(256 * 1024), MIB, 12_345]);
     assert.equal(readBytes, bytes.length);
+  });
+
+  it('reads ahead until 16 MiB of the pool are lent out', async () => {
+    pool = createBufferPool(64 * MIB);
+    const reader = await open(await checksOf());
+    assert.equal(reader.readsAhead, true);
+    const lent = Array.from({ length: 17 }, () => pool.take(MIB));
+    assert.equal(reader.readsAhead, false);
+    for (const piece of lent) piece.release();
+    assert.equal(reader.readsAhead, true);
   });
 
   it('gives the right bytes from any offset in steps of any length, checked or not', async () => {

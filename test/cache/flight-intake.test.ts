@@ -11,7 +11,7 @@ describe('cache/flight-intake', () => {
 
   beforeEach(async () => {
     store = createStubStore();
-    intake = new FlightIntake(sha256Of(body), createChunkMemory(10, 0), { onWritten: () => {}, onFault: () => {} });
+    intake = new FlightIntake(sha256Of(body), createChunkMemory(10), { onWritten: () => {}, onFault: () => {} });
     await intake.spool.start(store.createSpool(undefined));
   });
 

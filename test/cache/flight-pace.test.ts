@@ -33,11 +33,10 @@ describe('cache/flight-pace', () => {
 
   for (const failing of [0, 1, 5]) {
     it(`gives everybody all bytes where append ${failing} fails`, async () => {
-      harness = createFlightHarness({
-        beforeAppend: (count) => {
-          if (count === failing) throw new Error('ENOSPC');
-        },
-      });
+      const beforeAppend = (count: number): void => {
+        if (count === failing) throw new Error('ENOSPC');
+      };
+      harness = createFlightHarness({ beforeAppend }, { stallMs: 60_000 });
       const body = sampleBytes(1500 * KIB);
       const { upstream, flight } = harness.start(body);
       const got = [1000, 10_000, 200_000].map((maxBytes) => drain(flight.reader(), { maxBytes }));

@@ -7,7 +7,7 @@ import { createGate, isPending, until } from '../support/flight-harness.js';
 import { createStubStore, type StubSpoolHooks, type StubStore } from '../support/stub-spool.js';
 
 describe('cache/flight-spool', () => {
-  const memory = createChunkMemory(10, 0);
+  const memory = createChunkMemory(10);
   let store: StubStore;
   let faults: ProxyError[];
   let spool: FlightSpool;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createBufferPool, WHOLE_BYTES } from '../../src/cache/buffer-pool.js';
 import { type Chunk, createChunkMemory, FlightWindow } from '../../src/cache/flight-window.js';
 import { sampleBytes } from '../support/fake-fill.js';
 
@@ -10,7 +11,7 @@ function fill(window: FlightWindow, bytes: Uint8Array, sizeBytes?: number): Chun
 
 describe('cache/flight-window', () => {
   it('gathers pieces into chunks and tells of each full one once', () => {
-    const window = new FlightWindow(createChunkMemory(10, 100));
+    const window = new FlightWindow(createChunkMemory(10));
     const body = sampleBytes(25);
     const full = [body.subarray(0, 3), body.subarray(3, 22), body.subarray(22)].flatMap((piece) => fill(window, piece));
     assert.deepEqual(
@@ -27,7 +28,7 @@ describe('cache/flight-window', () => {
 
   it('takes no more memory for the last chunk than the body needs', () => {
     const taken: number[] = [];
-    const memory = createChunkMemory(10, 100);
+    const memory = createChunkMemory(10);
     const window = new FlightWindow({
       ...memory,
       take: (bytes) => {
@@ -42,7 +43,7 @@ describe('cache/flight-window', () => {
   });
 
   it('finds the chunk of an offset, also after the oldest are gone', () => {
-    const window = new FlightWindow(createChunkMemory(10, 100));
+    const window = new FlightWindow(createChunkMemory(10));
     fill(window, sampleBytes(35));
     assert.equal(window.find(19)?.offset, 10);
     window.dropOldest();
@@ -55,35 +56,37 @@ describe('cache/flight-window', () => {
   });
 
   it('never calls the chunk that is still being filled the oldest full one', () => {
-    const window = new FlightWindow(createChunkMemory(10, 100));
+    const window = new FlightWindow(createChunkMemory(10));
     fill(window, sampleBytes(5));
     assert.equal(window.oldestFull?.offset, undefined);
     fill(window, sampleBytes(5));
     assert.equal(window.oldestFull?.endOffset, 10);
   });
 
-  it('uses the memory of a chunk again only after its last holder has let go', () => {
-    const memory = createChunkMemory(10, 100);
-    const window = new FlightWindow(memory);
-    const body = sampleBytes(10);
+  it('gives the memory of a chunk back only after its last holder has let go', () => {
+    const pool = createBufferPool(4 * WHOLE_BYTES);
+    const window = new FlightWindow(createChunkMemory(WHOLE_BYTES, pool));
+    const body = sampleBytes(WHOLE_BYTES);
     fill(window, body);
     const piece = window.find(0)?.piece(2, 5);
     const other = window.find(0)?.piece(0, 10);
     window.clear();
     other?.release();
     other?.release();
-    const fresh = memory.take(10);
-    fresh.fill(0xff);
+    assert.equal(pool.outBytes, WHOLE_BYTES);
     assert.ok(piece !== undefined && body.subarray(2, 5).equals(piece.bytes));
     piece.release();
-    assert.equal(memory.take(10).buffer, piece.bytes.buffer);
+    assert.equal(pool.outBytes, 0);
   });
 
-  it('keeps no more free memory than it was told', () => {
-    const memory = createChunkMemory(10, 20);
-    const buffers = [memory.take(10), memory.take(10), memory.take(10)];
-    for (const buffer of buffers) memory.give(buffer);
-    const again = [memory.take(10), memory.take(10), memory.take(10)];
-    assert.equal(again.filter((buffer) => buffers.includes(buffer)).length, 2);
+  it('goes on without the pool where it has no room, and for the end of a body', () => {
+    const pool = createBufferPool(4 * WHOLE_BYTES);
+    const window = new FlightWindow(createChunkMemory(WHOLE_BYTES, pool));
+    const body = sampleBytes(5 * WHOLE_BYTES + 10);
+    fill(window, body, body.length);
+    assert.equal(pool.outBytes, 4 * WHOLE_BYTES);
+    assert.ok(window.find(5 * WHOLE_BYTES)?.bytes.equals(body.subarray(5 * WHOLE_BYTES)));
+    window.clear();
+    assert.equal(pool.outBytes, 0);
   });
 });

@@ -32,7 +32,13 @@ export function entrepotBefore(folder: string): PeerPlan {
     title: 'entrepot, the other build',
     needs: {},
     start: async (site) => {
-      const { daemon, port } = await startEntrepot(site, 'entrepot-before', [], 'entrepot-ca', resolve(folder, 'main.js'));
+      const { daemon, port } = await startEntrepot(
+        site,
+        'entrepot-before',
+        [],
+        'entrepot-ca',
+        resolve(folder, 'main.js'),
+      );
       return peerOf(site, 'entrepot-before', daemon, port);
     },
   };
