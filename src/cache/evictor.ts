@@ -156,11 +156,13 @@ export function createEvictor(options: EvictorOptions): Evictor {
     const before = tally.freedBytes;
     const queue = found.values();
     let takenBytes = 0;
+    const take = (): Victim | undefined => {
+      if (isClosed || takenBytes >= wantedBytes) return undefined;
+      return queue.next().value;
+    };
     const work = async (): Promise<void> => {
-      while (takenBytes < wantedBytes && !isClosed) {
-        const next = queue.next();
-        if (next.done === true) return;
-        const { digest, sizeBytes } = next.value;
+      for (let next = take(); next !== undefined; next = take()) {
+        const { digest, sizeBytes } = next;
         // Counted before it has gone, so that those who remove side by side don't remove too much.
         takenBytes += footprintBytes(sizeBytes);
         if (await remove(digest)) tally.add(sizeBytes);

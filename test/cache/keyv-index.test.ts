@@ -144,6 +144,21 @@ describe('cache/keyv-index', () => {
     });
   }
 
+  it('leaves the index of a newer release alone, builds its own, and finds it when it comes back', async () => {
+    const newer = path.join(folder.directory, 'index.v2.sqlite');
+    await fs.writeFile(newer, 'rows in a form that nobody knows yet');
+    const index = await open();
+    assert.equal(index.needsRebuild, true);
+    await index.markRebuilt();
+    await index.set('tag', 'a', 1);
+    await close();
+    assert.equal(await fs.readFile(newer, 'utf8'), 'rows in a form that nobody knows yet');
+    const again = await open();
+    assert.equal(again.needsRebuild, false);
+    assert.equal(await again.get('tag', 'a'), 1);
+    assert.deepEqual(folder.faults, []);
+  });
+
   it('keeps the latest broken file only', async () => {
     await fs.writeFile(`${file}.broken-1`, 'older');
     await fs.writeFile(file, 'garbage '.repeat(1_000));
