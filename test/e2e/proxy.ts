@@ -20,6 +20,7 @@ export interface LogLine {
 export interface RunningProxy {
   readonly url: string;
   readonly admin: string;
+  readonly pid: number;
   /** The log so far. */
   log(): Promise<LogLine[]>;
   /** Ends it as Ctrl-C does and gives the exit code. */
@@ -70,5 +71,6 @@ export async function startProxy(dataName: string, ...options: string[]): Promis
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
-  return { url: `http://${listen}`, admin: `http://${adminListen}`, log, stop: () => daemon.stop('SIGINT') };
+  const { pid } = daemon;
+  return { url: `http://${listen}`, admin: `http://${adminListen}`, pid, log, stop: () => daemon.stop('SIGINT') };
 }
