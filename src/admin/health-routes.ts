@@ -1,3 +1,4 @@
+import type { InventoryOperations } from '../inventory/contract.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import type { AdminRoute } from './route.js';
 import { listOf, objectOf } from './schemas.js';
@@ -15,7 +16,9 @@ export interface Readiness {
 export interface HealthParts {
   readonly metrics: Pick<Metrics, 'render'>;
   readonly readiness: () => Readiness;
-  readonly stats: () => Promise<Stats>;
+  /** What there is to tell besides the store. */
+  readonly stats: () => Promise<Omit<Stats, 'store'>>;
+  readonly inventory: Pick<InventoryOperations, 'stats'>;
 }
 
 const SENTENCES = listOf({ type: 'string' });
@@ -24,7 +27,7 @@ const READINESS = objectOf({ ready: { type: 'boolean' }, faults: SENTENCES, warn
 const STATS = { type: 'object', additionalProperties: true };
 
 /** How the proxy is. */
-export function healthRoutes({ metrics, readiness, stats }: HealthParts): AdminRoute[] {
+export function healthRoutes({ metrics, readiness, stats, inventory }: HealthParts): AdminRoute[] {
   return [
     {
       method: 'GET',
@@ -64,7 +67,7 @@ export function healthRoutes({ metrics, readiness, stats }: HealthParts): AdminR
       path: '/api/v1/stats',
       summary: 'What is stored, was asked for and is under way, in figures',
       answers: { 200: { description: 'the figures', schema: STATS } },
-      run: async () => ({ body: await stats() }),
+      run: async () => ({ body: { ...(await stats()), store: await inventory.stats() } satisfies Stats }),
     },
   ];
 }

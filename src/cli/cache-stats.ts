@@ -1,3 +1,4 @@
+import type { StoreStats } from '../inventory/contract.js';
 import { formatBytes } from './amounts.js';
 import { type Command, renderJson, renderPairs } from './command.js';
 import { ADMIN_FLAG, withInventory } from './open-inventory.js';
@@ -10,13 +11,23 @@ export const cacheStats: Command = {
   flags: [ADMIN_FLAG],
   run: async (given, io) => {
     const stats = await withInventory(given, io, (inventory) => inventory.stats());
-    const { bytes, entries, fault } = stats;
-    const pairs: [string, string][] = [
-      ['stored', formatBytes(bytes)],
-      ['entries', String(entries)],
-      ...(fault === undefined ? [] : ([['fault', fault]] satisfies [string, string][])),
-    ];
-    io.out(given.json ? renderJson(stats) : renderPairs(pairs));
+    io.out(given.json ? renderJson(stats) : renderPairs(pairsOf(stats)));
     return 0;
   },
 };
+
+function pairsOf({ bytes, entries, takenBytes, budgetBytes, scrub, fault }: StoreStats): [string, string][] {
+  const pairs: [string, string][] = [
+    ['stored', formatBytes(bytes)],
+    ['entries', String(entries)],
+  ];
+  if (takenBytes !== undefined && budgetBytes !== undefined) {
+    pairs.push(['budget', `${formatBytes(takenBytes)} of ${formatBytes(budgetBytes)} taken`]);
+  }
+  if (scrub !== undefined) {
+    const bad = scrub.bad === 0 ? 'none damaged' : `${scrub.bad} damaged`;
+    pairs.push(['scrub', `${Math.floor(scrub.share * 100)}% of a round, ${scrub.checked} checked, ${bad}`]);
+  }
+  if (fault !== undefined) pairs.push(['fault', fault]);
+  return pairs;
+}

@@ -5,6 +5,7 @@ import { type Config, loadConfig } from '../config/load.js';
 import { ConfigError } from '../errors.js';
 import type { InventoryOperations } from '../inventory/contract.js';
 import { formatAuthority } from '../net/authority.js';
+import { parseImagePattern } from '../oci/image-pattern.js';
 import { createRemoteInventory, UnreachableError } from './admin-client.js';
 import type { CommandArguments, CommandFlag, CommandIo } from './command.js';
 
@@ -77,7 +78,7 @@ async function readToken(folder: string): Promise<string> {
 }
 
 async function onFolder<T>(
-  { dataDir }: Config,
+  { dataDir, pins }: Config,
   io: CommandIo,
   task: (inventory: InventoryOperations) => Promise<T>,
   otherwise = '',
@@ -90,10 +91,12 @@ async function onFolder<T>(
   // The store is large; commands that ask a running proxy do without it.
   const { openCache } = await import('../cache/open-cache.js');
   const { createLocalInventory } = await import('../inventory/local-inventory.js');
-  const cache = await openCache({ directory: dataDir, events }).catch((error: unknown) => {
-    const { message } = error as Error;
-    throw new Error(otherwise === '' ? message : `${message}; ${otherwise}`, { cause: error });
-  });
+  const cache = await openCache({ directory: dataDir, events, pinPatterns: pins.map(parseImagePattern) }).catch(
+    (error: unknown) => {
+      const { message } = error as Error;
+      throw new Error(otherwise === '' ? message : `${message}; ${otherwise}`, { cause: error });
+    },
+  );
   try {
     // What is listed from an index that is half built is half a list.
     await cache.rebuilt;

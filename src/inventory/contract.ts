@@ -1,10 +1,24 @@
 import type { EntryOrder, Pin, StoredEntry } from '../cache/contract.js';
 import type { Digest } from '../oci/digest.js';
 
+export interface ScrubStats {
+  /** How far the present round is, from 0 to 1. */
+  readonly share: number;
+  readonly rounds: number;
+  readonly checked: number;
+  readonly bad: number;
+}
+
 /** What the store comes to. */
 export interface StoreStats {
+  /** Of all content. */
   readonly bytes: number;
   readonly entries: number;
+  /** What the store takes with all its files, and what it may take; absent where there is no limit, or it is not known yet. */
+  readonly takenBytes?: number;
+  readonly budgetBytes?: number;
+  /** What the scrubber has done since the start; absent where it does not run. */
+  readonly scrub?: ScrubStats;
   /** What is wrong with the store, in words; absent where all is well. */
   readonly fault?: string;
 }

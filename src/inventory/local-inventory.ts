@@ -1,10 +1,21 @@
+import type { Space } from '../cache/budget.js';
 import type { CacheStore, EntryOrder, FactStore, Inventory, Pins } from '../cache/contract.js';
 import type { Verify } from '../cache/verify.js';
 import { ConfigError } from '../errors.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
 import { carriersOf } from './carriers.js';
 import type { ContentSource } from './content-source.js';
-import type { Blob, Image, ImageNode, InventoryOperations, PinTarget, Selection, VerifySelection } from './contract.js';
+import type {
+  Blob,
+  Image,
+  ImageNode,
+  InventoryOperations,
+  PinTarget,
+  ScrubStats,
+  Selection,
+  StoreStats,
+  VerifySelection,
+} from './contract.js';
 import { listImages } from './image-list.js';
 import { formatRepository, type ImageName, parseImage, repositoryOf, scopeOf } from './image-name.js';
 import { summarise } from './image-summary.js';
@@ -19,6 +30,10 @@ export interface LocalInventoryParts {
   readonly facts: FactStore;
   readonly verify: Verify;
   readonly pins: Pins;
+  /** How much room there is; undefined until it was measured. */
+  readonly space?: Space | undefined;
+  /** What the scrubber has done; undefined where it does not run. */
+  readonly scrub?: ScrubStats | undefined;
   readonly now?: () => number;
 }
 
@@ -85,10 +100,7 @@ export function createLocalInventory(parts: LocalInventoryParts): InventoryOpera
   }
 
   return {
-    async stats() {
-      const { bytes, entries } = store.usage;
-      return { bytes, entries, ...(store.fault === undefined ? {} : { fault: store.fault }) };
-    },
+    stats: async () => statsOf(parts),
     async blobs({ sort, cursor, limit }) {
       checkCursor(sort, cursor);
       const page = await inventory.list({ order: sort, limit, ...(cursor === undefined ? {} : { after: cursor }) });
@@ -133,6 +145,19 @@ export function createLocalInventory(parts: LocalInventoryParts): InventoryOpera
       const digest = await pinnedDigest(target);
       return digest !== undefined && (await pins.unpin(digest)) ? { digest } : undefined;
     },
+  };
+}
+
+/** `space` and `scrub` change, and are read when they are asked for. */
+function statsOf(parts: LocalInventoryParts): StoreStats {
+  const { space, scrub, store } = parts;
+  const { bytes, entries } = store.usage;
+  const isLimited = space !== undefined && Number.isFinite(space.budgetBytes);
+  return {
+    ...{ bytes, entries },
+    ...(isLimited && { takenBytes: space.usedBytes, budgetBytes: Math.floor(space.budgetBytes) }),
+    ...(scrub && { scrub: { share: scrub.share, rounds: scrub.rounds, checked: scrub.checked, bad: scrub.bad } }),
+    ...(store.fault !== undefined && { fault: store.fault }),
   };
 }
 

@@ -28,7 +28,7 @@ const OPEN_PATHS = ['/healthz', '/readyz', '/metrics', '/ca.crt', '/ca.der'];
 const STATS: Stats = {
   startedAt: '2026-01-01T00:00:00.000Z',
   uptimeMs: 1,
-  store: { bytes: 2, entries: 3 },
+  store: { bytes: 0, entries: 0 },
   requests: { hit: 4 },
   sentBytes: { cache: 5 },
   fillsInFlight: 6,

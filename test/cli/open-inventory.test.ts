@@ -54,8 +54,8 @@ describe('cli/open-inventory', () => {
 
   it('asks the API that is named, whatever the folder', async () => {
     await makeStore();
-    assert.match((await stats('--admin', stage.url.href)).out, /^entries {2}2$/m);
-    assert.match((await stats('--admin', stage.url.origin)).out, /^entries {2}2$/m);
+    assert.match((await stats('--admin', stage.url.href)).out, /^entries {2}0$/m);
+    assert.match((await stats('--admin', stage.url.origin)).out, /^entries {2}0$/m);
   });
 
   it('looks into the folder itself where no proxy uses it', async () => {
@@ -64,12 +64,24 @@ describe('cli/open-inventory', () => {
     assert.equal(existsSync(path.join(folder, 'lock')), false);
   });
 
+  it('keeps what the configuration pins, on the folder too', async () => {
+    await makeStore();
+    const cache = await openCache({ directory: folder, events: EVENTS });
+    await cache.facts.set('link', `a.test x ${digestOfBytes(CONTENT)}`, { deliveredAt: 1, confirmedAt: 1 });
+    await cache.close();
+    const argv = ['cache', 'prune', '--to-size', '0', '--data-dir', folder];
+    const pinning = createFakeIo({ env: { HOME: temp.path, ENTREPOT_PINS: 'a.test/x' } });
+    assert.equal((await runCommand(argv, pinning)).out, 'Removed 0 contents of 0 B.\nKept 1 content of 7 B, pinned.\n');
+    const free = createFakeIo({ env: { HOME: temp.path } });
+    assert.equal((await runCommand(argv, free)).out, 'Removed 1 content of 7 B.\n');
+  });
+
   it('asks the API of the configuration where a proxy uses the folder', async () => {
     const cache = await openCache({ directory: folder, events: EVENTS });
     try {
       const io = createFakeIo({ env: listenOf(stage.server.port) });
       const ran = await runCommand(['cache', 'stats', '--data-dir', folder], io);
-      assert.match(ran.out, /^entries {2}2$/m);
+      assert.match(ran.out, /^entries {2}0$/m);
     } finally {
       await cache.close();
     }

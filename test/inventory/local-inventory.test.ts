@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { ConfigError } from '../../src/errors.js';
+import { createLocalInventory } from '../../src/inventory/local-inventory.js';
 import type { Digest } from '../../src/oci/digest.js';
 import { createStage, type Stage } from './stage.js';
 
@@ -14,6 +15,20 @@ describe('inventory/local-inventory', () => {
   it('tells what the store comes to', async () => {
     await stage.put('a.test x', Buffer.alloc(70));
     assert.deepEqual(await stage.operations.stats(), { bytes: 70, entries: 1 });
+    const space = { budgetBytes: 1e6, usedBytes: 5e5, budgetRoomBytes: 5e5, diskRoomBytes: 1e9 };
+    const scrub = { share: 0.5, rounds: 1, checked: 2, bad: 0 };
+    const parts = { ...stage, verify: () => Promise.reject(new Error('unused')), pins: {} as never };
+    const store = { ...stage.memory, usage: { bytes: 1, entries: 2 }, fault: 'no disk' };
+    const whole = createLocalInventory({ ...parts, store, space, scrub });
+    assert.deepEqual(await whole.stats(), {
+      ...{ bytes: 1, entries: 2, takenBytes: 5e5, budgetBytes: 1e6, scrub, fault: 'no disk' },
+    });
+    const boundless = createLocalInventory({
+      ...parts,
+      store,
+      space: { ...space, budgetBytes: Number.POSITIVE_INFINITY },
+    });
+    assert.deepEqual(await boundless.stats(), { bytes: 1, entries: 2, fault: 'no disk' });
   });
 
   it('lists contents by size, use or digest, in pages', async () => {

@@ -29,6 +29,7 @@ export interface StoredImage extends Stored {
 /** A store in memory with the facts that pulls would have left, and the inventory of it. */
 export interface Stage extends RemovalParts {
   readonly facts: FactStore;
+  readonly inventory: Inventory;
   readonly memory: CacheStore;
   readonly operations: InventoryOperations;
   /** The clock; uses are told by it. */
