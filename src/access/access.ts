@@ -125,6 +125,11 @@ export class Access {
     return this.#grants.now();
   }
 
+  /** The time of a question in nobody's name that is about to be asked, for `provePublic`. */
+  publicNow(): number {
+    return this.#public.now();
+  }
+
   /** All bytes of the digest came from this repository and their digest is right. */
   async delivered(scope: string, digest: Digest): Promise<void> {
     await this.#links.delivered(scope, digest);
@@ -155,6 +160,11 @@ export class Access {
   async dropPublic(scope: string, digest: Digest): Promise<void> {
     await this.#public.drop(scope, digest);
     await this.#public.hide(scope);
+  }
+
+  /** The same where it was a tag that strangers do not get to see. */
+  hidePublic(scope: string): Promise<void> {
+    return this.#public.hide(scope);
   }
 
   /** Takes back what a live refusal takes away: 401 and 403 all grants of the credential here, 404 this digest. */

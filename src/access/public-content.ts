@@ -50,6 +50,11 @@ export class PublicContent {
     this.#now = options.now ?? Date.now;
   }
 
+  /** The clock of proofs: milliseconds since the epoch. */
+  now(): number {
+    return this.#now();
+  }
+
   async has(scope: string, digest: Digest): Promise<boolean> {
     return (await this.find(scope, digest)) !== undefined;
   }

@@ -101,13 +101,15 @@ async function isLikelyPublic(visit: Visit): Promise<boolean> {
 /** The same question in nobody's name. Its yes makes a manifest that is held public; its no is told to nobody else. */
 async function askAsStranger(visit: Visit): Promise<HeadAnswer> {
   const { context, exchange, route, scope } = visit;
-  const provenAt = Date.now();
+  const provenAt = context.access.publicNow();
   return context.heads.ask(`${groupOf(visit)}\nnobody`, async () => {
     const accept = acceptOf(exchange.request.headers) || '*/*';
     const { path } = exchange.request;
     const askedAt = context.access.now();
     const { status, headers } = await context.stranger.head(exchange.target, route.repository, path, accept);
     const answer: HeadAnswer = { status, headers, askedAt, stranger: true };
+    const isHidden = status === 401 || status === 403 || status === 404;
+    if (isHidden && route.kind === 'manifest') await context.access.hidePublic(scope);
     const digest = route.digest ?? parseDigest(headerValue(headers, 'docker-content-digest') ?? '');
     const sizeBytes = digest && yesOf(answer, digest);
     if (digest === undefined || sizeBytes === undefined || route.kind !== 'manifest') return answer;

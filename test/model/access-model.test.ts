@@ -63,6 +63,7 @@ describe('model/access', () => {
     for (const detail of ['granted', 'probed', 'resolved', 'public']) {
       assert.ok((served.get(`entrepot; hit; detail=${detail}`) ?? 0) > STEPS / 1000, `${detail}: ${summary}`);
     }
+    assert.ok((served.get('entrepot; fwd=stale; detail=public') ?? 0) > STEPS / 1000, summary);
     assert.ok((served.get('entrepot; fwd=uri-miss; collapsed') ?? 0) > STEPS / 1000, summary);
   });
 

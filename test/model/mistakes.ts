@@ -1,6 +1,7 @@
 import { Access, type LiveAnswer } from '../../src/access/access.js';
 import { Grants } from '../../src/access/grants.js';
 import { Links } from '../../src/access/links.js';
+import { PublicContent } from '../../src/access/public-content.js';
 import type { Digest } from '../../src/oci/digest.js';
 import { createHeads } from '../../src/pipeline/heads.js';
 import type { UpstreamClient } from '../../src/upstream/contract.js';
@@ -63,6 +64,18 @@ class AccessThatBelievesAnybody extends Access {
   }
 }
 
+/** An outage opens the store to everybody who comes. */
+class AccessThatOpensInAnOutage extends Access {
+  override async stalePermission() {
+    return { by: 'public', sizeBytes: undefined } as const;
+  }
+}
+
+/** A repository that hides itself takes one proof along and leaves the others. */
+class ProofsThatSurviveHiding extends PublicContent {
+  override async hide(): Promise<void> {}
+}
+
 /** Takes a redirect for a yes, as a probe would that thinks the registry signed something for the caller. */
 function redirectAsYes(client: UpstreamClient): UpstreamClient {
   return {
@@ -104,6 +117,13 @@ export const MISTAKES: Readonly<Record<string, Partial<Parts>>> = {
   'a grant lives for ever': { grants: (options) => new Grants({ ...options, now: () => 0 }) },
   'a delivery counts for ever': { links: (options) => new Links({ ...options, now: () => 0 }) },
   'the leader’s answer is everybody’s': { heads: sharedHeads },
+  'an outage opens the store': { access: (parts) => new AccessThatOpensInAnOutage(parts) },
+  'what was public once is so for ever in an outage': {
+    publicContent: (options) => new PublicContent({ ...options, keptMs: Number.POSITIVE_INFINITY }),
+  },
+  'the parts of a repository that hides itself stay public': {
+    publicContent: (options) => new ProofsThatSurviveHiding(options),
+  },
   'a redirect alone is a yes': { upstream: redirectAsYes },
   'a restart forgets nothing': forgetful(),
 };
