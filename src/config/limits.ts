@@ -10,7 +10,7 @@ export const LIMITS = {
   /** Downloads from registries under way, those included whose client has gone. */
   fills: { perClient: 256, total: 1_024 },
   /** Manifests that are being fetched; each may take 4 MiB of memory. */
-  manifests: { perClient: 128, total: 512 },
+  manifests: { perClient: 256, total: 1_024 },
   /** Certificates for hosts that have none yet. One takes a millisecond of this process. */
   mints: { burst: 500, perSecond: 50 },
   /** Connections beyond the limit of connections, kept open only to be told so. */
