@@ -1,4 +1,4 @@
-import yargs, { type Argv } from 'yargs';
+import yargs, { type Argv, type Options } from 'yargs';
 import { describeDefault } from '../config/option-docs.js';
 import { CONFIG_OPTION, OPTION_NAMES, OPTIONS, type OptionName, type OptionSpec } from '../config/option-table.js';
 import type { OptionText } from '../config/schema.js';
@@ -42,6 +42,8 @@ export async function parseArguments(
   commands: readonly Command[],
   { version, width }: ParserOptions,
 ): Promise<Parsed> {
+  // `--help`, or `help` as a word.
+  const isHelp = argv.some((word) => word.includes('help'));
   let chosen: ParsedCommand | undefined;
   let text = '';
   const problems: string[] = [];
@@ -67,11 +69,11 @@ export async function parseArguments(
   const choose = (command: Command, given: Record<string, unknown>): void => {
     chosen = readGiven(given, command);
   };
-  for (const command of commands.filter(({ words }) => words.length === 1)) addCommand(parser, command, choose);
+  for (const command of commands.filter(({ words }) => words.length === 1)) addCommand(parser, command, isHelp, choose);
   for (const [name, summary] of Object.entries(GROUPS)) {
     const members = commands.filter(({ words }) => words.length === 2 && words[0] === name);
     parser.command(name, summary, (group) => {
-      for (const member of members) addCommand(group, member, choose);
+      for (const member of members) addCommand(group, member, isHelp, choose);
       return group.demandCommand(1, `entrepot ${name} needs a command; entrepot ${name} --help lists them.`);
     });
   }
@@ -95,23 +97,26 @@ function hidingTypes(parser: Argv): Argv {
 function addCommand(
   parser: Argv,
   command: Command,
+  isHelp: boolean,
   choose: (command: Command, given: Record<string, unknown>) => void,
 ): void {
   const build = (builder: Argv): Argv => {
-    builder.option(CONFIG_OPTION.name, { ...VALUE, describe: `${CONFIG_OPTION.metavar}: ${CONFIG_OPTION.help}` });
+    // yargs lays out the help of every command that it runs, which takes 40 ms of a start; that of hidden options is short.
+    const add = (name: string, settings: Options): Argv => builder.option(name, { ...settings, hidden: !isHelp });
+    add(CONFIG_OPTION.name, { ...VALUE, describe: `${CONFIG_OPTION.metavar}: ${CONFIG_OPTION.help}` });
     for (const option of OPTIONS.filter(({ name }) => command.options.includes(name))) {
       const value = option.kind === 'switch' ? ({ type: 'boolean' } as const) : VALUE;
-      builder.option(option.name, { ...value, describe: describeOption(option) });
+      add(option.name, { ...value, describe: describeOption(option) });
     }
     for (const { name, metavar, help } of command.flags ?? []) {
-      if (metavar === undefined) builder.option(name, { type: 'boolean', describe: help });
-      else builder.option(name, { ...VALUE, describe: `${metavar}: ${help}` });
+      if (metavar === undefined) add(name, { type: 'boolean', describe: help });
+      else add(name, { ...VALUE, describe: `${metavar}: ${help}` });
     }
     if (command.operand !== undefined) {
       const { metavar, help } = command.operand;
       builder.positional(metavar, { type: 'string', describe: help });
     }
-    return command.takesJson ? builder.option(JSON_FLAG, { type: 'boolean', describe: 'print JSON' }) : builder;
+    return command.takesJson ? add(JSON_FLAG, { type: 'boolean', describe: 'print JSON' }) : builder;
   };
   const words = `${command.words.at(-1)}${operandSyntax(command.operand)}`;
   parser.command(words, command.summary, build, (given) => choose(command, given));

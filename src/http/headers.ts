@@ -59,8 +59,9 @@ export function headerValues(headers: RawHeaders, name: string): string[] {
   return values;
 }
 
-/** All headers but those whose lower-case name is in `names`. */
+/** All headers but those whose lower-case name is in `names`; the same array where none of them is there. */
 export function withoutHeaders(headers: RawHeaders, names: ReadonlySet<string>): RawHeaders {
+  if (!headers.some((name, i) => i % 2 === 0 && names.has(name.toLowerCase()))) return headers;
   const kept: string[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] as string;
@@ -76,7 +77,9 @@ export function setHeader(headers: RawHeaders, name: string, value: string): Raw
 
 /** The members of a comma-separated header over all its lines, trimmed and in lower case. Not for values with quoted strings. */
 export function listTokens(headers: RawHeaders, name: string): string[] {
-  return headerValues(headers, name)
+  const values = headerValues(headers, name);
+  if (values.length === 0) return values;
+  return values
     .flatMap((value) => value.split(','))
     .map((token) => token.trim().toLowerCase())
     .filter((token) => token !== '');
@@ -109,8 +112,9 @@ export function stripHopByHop(headers: RawHeaders): RawHeaders {
  * (RFC 9110 section 8.6). Throws `upstream-protocol` for anything else than decimal digits within 2^53.
  */
 export function contentLength(headers: RawHeaders): number | undefined {
-  const values = headerValues(headers, 'content-length').flatMap((value) => value.split(','));
-  if (values.length === 0) return undefined;
+  const lines = headerValues(headers, 'content-length');
+  if (lines.length === 0) return undefined;
+  const values = lines.flatMap((value) => value.split(','));
   const lengths = new Set(values.map((value) => value.trim()));
   const [text] = lengths;
   const bytes = Number(text);

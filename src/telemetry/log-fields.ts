@@ -47,6 +47,8 @@ export type LogFields = {
   readonly [Name in keyof typeof LOG_FIELDS]?: FieldTypes[(typeof LOG_FIELDS)[Name]] | undefined;
 };
 
+const TABLE = Object.entries(LOG_FIELDS);
+
 const MAX_STRING_BYTES = 2048;
 const TRUNCATION_MARK = '…';
 
@@ -56,7 +58,7 @@ const TRUNCATION_MARK = '…';
  */
 export function pickLogFields(fields: LogFields): Record<string, string | number> {
   const picked: Record<string, string | number> = {};
-  for (const [name, type] of Object.entries(LOG_FIELDS)) {
+  for (const [name, type] of TABLE) {
     const value: unknown = Object.hasOwn(fields, name) ? fields[name as keyof LogFields] : undefined;
     if (typeof value !== type) continue;
     picked[name] = typeof value === 'string' ? truncate(value) : (value as number);
