@@ -25,13 +25,28 @@ export interface ContentFolder {
 
 /** All folders that hold content, from a prefix on. Each is read when its turn comes; one that cannot be read is empty. */
 export async function* walkFolders(directory: string, from = ''): AsyncGenerator<ContentFolder> {
+  let present: Presence | undefined;
   for (const prefix of PREFIXES) {
     if (prefix < from) continue;
+    // Asking for 512 folders that are not there makes the start of an empty store longer; a walk may take days, though.
+    if (present === undefined || prefix.endsWith('0')) present = await presentFolders(directory);
     for (const algorithm of ALGORITHMS) {
       const folder = path.join(directory, 'blobs', algorithm, prefix);
-      yield { folder, algorithm, prefix, names: await fs.readdir(folder).catch(() => []) };
+      const names = present[algorithm].has(prefix) ? await namesIn(folder) : [];
+      yield { folder, algorithm, prefix, names };
     }
   }
+}
+
+type Presence = Readonly<Record<ContentFolder['algorithm'], ReadonlySet<string>>>;
+
+async function presentFolders(directory: string): Promise<Presence> {
+  const [sha256, sha512] = await Promise.all(ALGORITHMS.map((name) => namesIn(path.join(directory, 'blobs', name))));
+  return { sha256: new Set(sha256), sha512: new Set(sha512) };
+}
+
+function namesIn(folder: string): Promise<readonly string[]> {
+  return fs.readdir(folder).catch(() => []);
 }
 
 /** The digests of all content files behind `after`, in order, in steps of one folder of each algorithm. */
