@@ -6,9 +6,10 @@ import { viaMember } from './http/via.js';
 import { parseRanges } from './net/address-ranges.js';
 import { dial } from './net/dial.js';
 import { createEgressGuard, type EgressGuard, type Listener } from './net/egress-guard.js';
-import type { HostPatterns } from './net/host-pattern.js';
+import { parseHostPatterns } from './net/host-pattern.js';
 import { parseNoProxy } from './net/no-proxy.js';
 import type { DialTunnel } from './proxy/contract.js';
+import type { HostPolicy } from './proxy/verdict.js';
 import { settingsFinder } from './registries/settings.js';
 import type { Logger } from './telemetry/log.js';
 import { createBlobClient } from './upstream/blob-client.js';
@@ -17,8 +18,10 @@ import { connectTimeouts, connectUpstream } from './upstream/connect.js';
 import type { UpstreamClient } from './upstream/contract.js';
 import { createParents, PARENT_DIAL_MS, type Parents } from './upstream/parents.js';
 import { withPlainRequests } from './upstream/plain-requests.js';
+import { withRedirectPorts } from './upstream/redirect-ports.js';
 import { withRetries } from './upstream/retries.js';
 import type { Trust } from './upstream/trust.js';
+import { createUplinkLimits } from './upstream/uplink-limits.js';
 
 /** All ways out of this proxy. */
 export interface Upstreams {
@@ -40,20 +43,28 @@ export interface UpstreamParts {
   readonly config: Config;
   readonly guard: EgressGuard;
   readonly trust: Trust;
-  readonly deny: Pick<HostPatterns, 'matches'>;
+  /** What may be reached by whom counts for redirects, too. */
+  readonly policy: Pick<HostPolicy, 'deny' | 'intercept' | 'connectPorts'>;
   readonly viaId: string;
   readonly ownListeners: () => readonly Listener[];
   readonly logger: Logger;
 }
 
 /** Builds the clients for upstreams, through parent proxies where some are set. */
-export function createUpstreams({ config, guard, trust, deny, viaId, ownListeners, logger }: UpstreamParts): Upstreams {
+export function createUpstreams(parts: UpstreamParts): Upstreams {
+  const { config, guard, trust, policy, viaId, ownListeners, logger } = parts;
+  const { deny } = policy;
   const timeouts = config.upstreamTimeouts;
   // Whoever runs the proxy has named its parents; only itself it cannot be.
   const parentGuard = createEgressGuard({ allow: EVERYWHERE, deny: NOWHERE, ownListeners });
   const parents = parentsOf(config, { guard: parentGuard, trust, viaId, logger });
-  const straight = { guard, trust, deny, parents };
-  const toParents = { guard: parentGuard, trust };
+  const limits = createUplinkLimits({
+    connections: config.upstreamConnections,
+    bytesPerSecond: config.upstreamBytesPerSecond,
+    registries: config.registries ?? [],
+  });
+  const straight = { guard, trust, deny, parents, limits };
+  const toParents = { guard: parentGuard, trust, limits };
   const parentTimeouts = { ...timeouts, connectMs: PARENT_DIAL_MS };
 
   function check({ host, port }: Target): void {
@@ -61,9 +72,13 @@ export function createUpstreams({ config, guard, trust, deny, viaId, ownListener
     if (isIP(host) !== 0) guard.check(host, port);
   }
 
+  const named = parseHostPatterns((config.registries ?? []).map((one) => one.pattern));
+  const isOpen = (host: string, port: number): boolean =>
+    policy.connectPorts.has(port) || policy.intercept.namesPort(host, port) || named.namesPort(host, port);
+
   function finished(client: UpstreamClient, create: typeof createUpstreamClient): UpstreamClient {
     const over = parents && withPlainRequests({ client, toParents: create(toParents, parentTimeouts), parents, check });
-    return withRetries(over ?? client);
+    return withRedirectPorts(withRetries(over ?? client), isOpen);
   }
 
   const requests = finished(createUpstreamClient(straight, timeouts), createUpstreamClient);

@@ -18,11 +18,13 @@ import { type Cache, openCache } from './cache/open-cache.js';
 import type { Config } from './config/config.js';
 import { LIMITS } from './config/limits.js';
 import { listenProblem } from './config/listen-problem.js';
-import type { Target } from './http/exchange.js';
+import type { Exchange, Target } from './http/exchange.js';
 import { createLocalInventory } from './inventory/local-inventory.js';
+import { parseOverrides } from './net/address-overrides.js';
 import { parseRanges } from './net/address-ranges.js';
 import { createEgressGuard, type Listener } from './net/egress-guard.js';
 import { parseHostPatterns } from './net/host-pattern.js';
+import { createNameLookup } from './net/name-lookup.js';
 import { parseImagePattern } from './oci/image-pattern.js';
 import type { PipelineContext } from './pipeline/context.js';
 import { handleExchange } from './pipeline/handle-exchange.js';
@@ -34,6 +36,7 @@ import { createProxyListener } from './proxy/listener.js';
 import { openProxyAuth, type ProxyAuth } from './proxy/proxy-auth.js';
 import { createRegistryProbe, type HostMemory } from './proxy/registry-probe.js';
 import { createHostPolicy } from './proxy/verdict.js';
+import { plainRegistries } from './registries/plain-http.js';
 import { createLogger, type Logger } from './telemetry/log.js';
 import { createMetrics } from './telemetry/metrics.js';
 import type { Authority } from './tls/authority.js';
@@ -114,13 +117,19 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     allow: parseRanges(config.egressAllow),
     deny: parseRanges(config.egressDeny),
     ownListeners: () => own,
+    overrides: parseOverrides(config.resolve),
+    resolve: createNameLookup(),
   });
-  const policy = createHostPolicy(config);
+  const plain = plainRegistries(registries);
+  const policy = createHostPolicy({
+    ...config,
+    intercept: authority.watched ? [...config.intercept, ...plain.patterns] : config.intercept,
+  });
   const upstreams = createUpstreams({
     config,
     guard,
     trust,
-    deny: policy.deny,
+    policy,
     viaId,
     ownListeners: () => own,
     logger,
@@ -197,7 +206,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     probe,
     guard,
     leaves,
-    handler: (exchange) => handleExchange(context, exchange),
+    handler: (exchange) => handleExchange(context, exchangeFor(exchange, plain.behind(exchange.target))),
     dialUpstream: outage.connect,
     dialTunnel: outage.dialTunnel,
     viaId,
@@ -275,6 +284,12 @@ function pipelineContext({ config, cache, ...parts }: PipelineParts): PipelineCo
   const manifestFetches = createManifestFetches(LIMITS.manifests);
   const credentials = createCredentialReader();
   return { ...parts, access, credentials, store, facts, heads, manifestFetches, storedManifests, publicProofs };
+}
+
+/** The exchange with another target. It is not copied: some of its parts are made only when they are asked for. */
+function exchangeFor(exchange: Exchange, target: Target): Exchange {
+  if (target === exchange.target) return exchange;
+  return Object.create(exchange, { target: { value: target } }) as Exchange;
 }
 
 function openPasswords(config: Config, logger: Logger): Promise<ProxyAuth | undefined> {

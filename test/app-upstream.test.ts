@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createUpstreams, type Upstreams } from '../src/app-upstream.js';
 import { loadConfig } from '../src/config/load.js';
-import { parseHostPatterns } from '../src/net/host-pattern.js';
+import { createHostPolicy } from '../src/proxy/verdict.js';
 import { createLogger } from '../src/telemetry/log.js';
 import { type FakeParent, startFakeParent } from './support/fake-parent.js';
 import { authority, loopbackGuard, type Server, serve, testTrust, textOf } from './upstream/loopback.js';
@@ -27,7 +27,7 @@ describe('app-upstream', () => {
       config: loadConfig({ flags, env, cwd: '/' }),
       guard: loopbackGuard(),
       trust: testTrust(),
-      deny: parseHostPatterns(['denied.test']),
+      policy: createHostPolicy({ intercept: ['none'], tunnel: [], deny: ['denied.test'], connectPorts: [443] }),
       viaId: 'me',
       ownListeners: () => [],
       logger: createLogger({ level: 'silent', format: 'json' }),
@@ -48,6 +48,20 @@ describe('app-upstream', () => {
       if (!socket.closed) await once(socket, 'close');
     }
   }
+
+  it('A06: follows no redirect to a port that is not open', async () => {
+    const { requests } = make({});
+    const ask = (port: number) =>
+      requests.send({
+        target: server.target('https', 'registry.test'),
+        onBehalfOf: { scheme: 'https', host: 'other.test', port },
+        method: 'GET',
+        path: '/',
+        headers: [],
+      });
+    assert.equal(await textOf((await ask(server.port)).body), 'hello');
+    await assert.rejects(ask(443), { code: 'upstream-redirect' });
+  });
 
   it('goes straight where no parent is set, whatever the environment says', async () => {
     const name = `http://127.0.0.1:${parent.address.port}`;

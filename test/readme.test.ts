@@ -32,7 +32,7 @@ describe('readme', () => {
 });
 
 function expectedFlags(): readonly string[] {
-  return [...renderOptionTable().matchAll(/^\| `--([a-z-]+) /gm)].map(([, name]) => name ?? '');
+  return [...renderOptionTable().matchAll(/^\| `--([a-z-]+)[ `]/gm)].map(([, name]) => name ?? '');
 }
 
 /** Flags that only one command takes. */

@@ -41,6 +41,12 @@ export interface Config {
   readonly upstreamNoProxy: readonly string[];
   /** What the three above, and the environment where it is asked, come to. */
   readonly parentProxies?: ParentProxies;
+  /** `host=address` and `host:port=address`. */
+  readonly resolve: readonly string[];
+  /** To each host. */
+  readonly upstreamConnections: number;
+  /** For all downloads of blobs together; 0 for any. */
+  readonly upstreamBytesPerSecond: number;
   readonly upstreamTimeouts: {
     readonly connectMs: number;
     readonly tlsMs: number;

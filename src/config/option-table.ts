@@ -18,6 +18,7 @@ export type OptionKind =
   | 'image-patterns'
   | 'timeout'
   | 'ways'
+  | 'addresses'
   | 'no-proxy'
   | 'rate'
   | 'access'
@@ -185,6 +186,27 @@ export const OPTIONS = [
     help: 'hosts to reach without a parent proxy, as in NO_PROXY',
   },
   {
+    name: 'resolve',
+    kind: 'addresses',
+    metavar: 'LIST',
+    default: '',
+    help: 'addresses in place of what name servers say: `registry.example=10.0.0.5`, or with a port before the `=`',
+  },
+  {
+    name: 'upstream-connections',
+    kind: 'count',
+    metavar: 'N',
+    default: '256',
+    help: 'connections to each upstream host; a quarter of them is kept for what is no blob',
+  },
+  {
+    name: 'upstream-rate',
+    kind: 'rate',
+    metavar: 'SIZE',
+    default: '0',
+    help: 'what all downloads of blobs together may bring each second, as in `10MB`; `0` for anything',
+  },
+  {
     name: 'upstream-connect-timeout',
     kind: 'timeout',
     metavar: 'DURATION',
@@ -348,6 +370,7 @@ const LIST_KINDS: ReadonlySet<OptionKind> = new Set([
   'ways',
   'no-proxy',
   'image-patterns',
+  'addresses',
 ]);
 const PATH_KINDS: ReadonlySet<OptionKind> = new Set(['path', 'optional-path', 'paths']);
 

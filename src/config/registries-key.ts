@@ -4,6 +4,7 @@ import { orderProblem, parseWay, type Way } from '../net/parent-address.js';
 import type { RegistrySettings } from '../registries/settings.js';
 import type { OptionText } from './schema.js';
 import { didYouMean } from './suggest.js';
+import { parseCount, parseSize } from './units.js';
 import type { FileGroup } from './yaml-file.js';
 
 /** The key of the configuration file that holds settings of single registries, by host pattern. */
@@ -11,7 +12,14 @@ export const REGISTRIES_KEY = 'registries';
 
 const PATH_KEYS = ['ca', 'clientCert', 'clientKey', 'crl'] as const;
 const WAYS_KEY = 'upstreamProxy';
-const KEYS: readonly string[] = [...PATH_KEYS, 'insecure', WAYS_KEY];
+const FLAG_KEYS: readonly string[] = ['insecure', 'plainHttp'];
+
+/** Settings that are numbers, and how their text is read. */
+const NUMBERS: Readonly<Record<string, (text: string) => number>> = {
+  maxConnections: parseCount,
+  maxRate: parseSize,
+};
+const KEYS: readonly string[] = [...PATH_KEYS, ...FLAG_KEYS, WAYS_KEY, ...Object.keys(NUMBERS)];
 
 export interface ReadRegistries {
   readonly registries: readonly RegistrySettings[];
@@ -39,6 +47,7 @@ export function readRegistries(groups: readonly FileGroup[], file: string): Read
 function readGroup(group: FileGroup, file: string): { settings: RegistrySettings; complaints: readonly string[] } {
   const complaints: string[] = [];
   const values = new Map<string, string>();
+  const numbers = new Map<string, number>();
   let ways: readonly Way[] | undefined;
   for (const { key, value, line } of group.entries) {
     const at = `${file}:${line}`;
@@ -48,8 +57,14 @@ function readGroup(group: FileGroup, file: string): { settings: RegistrySettings
       if ('problem' in read) complaints.push(`${at}: ${read.problem}`);
       else ways = read.ways;
     } else if (typeof value !== 'string' || value === '') complaints.push(`${at}: ${key} takes one value.`);
-    else if (key === 'insecure' && value !== 'true' && value !== 'false') {
-      complaints.push(`${at}: insecure is true or false.`);
+    else if (FLAG_KEYS.includes(key) && value !== 'true' && value !== 'false') {
+      complaints.push(`${at}: ${key} is true or false.`);
+    } else if (Object.hasOwn(NUMBERS, key)) {
+      try {
+        numbers.set(key, NUMBERS[key]?.(value) ?? 0);
+      } catch (error) {
+        complaints.push(`${at}: ${key}: ${(error as Error).message}`);
+      }
     } else values.set(key, value);
   }
   const origin = `${file}:${group.line}`;
@@ -65,6 +80,11 @@ function readGroup(group: FileGroup, file: string): { settings: RegistrySettings
     if (insecure && values.has(key))
       complaints.push(`${origin}: ${group.name} has a ${key} that insecure makes useless.`);
   }
+  if (values.get('plainHttp') === 'true' && (insecure || values.has('ca') || values.has('clientCert'))) {
+    complaints.push(`${origin}: ${group.name} has settings of TLS that plainHttp makes useless.`);
+  }
+  const maxConnections = numbers.get('maxConnections');
+  const maxBytesPerSecond = numbers.get('maxRate');
   const settings = {
     pattern: group.name,
     origin,
@@ -74,6 +94,9 @@ function readGroup(group: FileGroup, file: string): { settings: RegistrySettings
     insecure,
     ...(values.has('crl') && { crl: pathOf('crl') }),
     ...(ways && { upstreamProxy: ways }),
+    ...(values.get('plainHttp') === 'true' && { plainHttp: true }),
+    ...(maxConnections !== undefined && { maxConnections }),
+    ...(maxBytesPerSecond !== undefined && { maxBytesPerSecond }),
   };
   return { settings, complaints };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseOverrides } from '../net/address-overrides.js';
 import { parseRanges } from '../net/address-ranges.js';
 import { parseHostPattern } from '../net/host-pattern.js';
 import { parseNoProxy } from '../net/no-proxy.js';
@@ -45,6 +46,7 @@ const scrub = z.string().transform(reading(parseScrub));
 const sizeLimit = z.string().transform(reading(parseSizeLimit));
 const maxAge = z.string().transform(reading(parseMaxAge));
 const imagePatterns = z.array(z.string().transform(reading(checkImagePattern)));
+const addresses = z.array(z.string().transform(reading(checkAddress)));
 const timeout = z.string().transform(reading(parseTimeout));
 const rate = z.string().transform(reading(parseSize));
 const count = z.string().transform(reading(parseCount));
@@ -71,6 +73,9 @@ const SCHEMA = z.strictObject({
   'upstream-proxy': ways,
   'upstream-proxy-auth': optionalPath,
   'upstream-no-proxy': noProxy,
+  resolve: addresses,
+  'upstream-connections': count,
+  'upstream-rate': rate,
   'upstream-connect-timeout': timeout,
   'upstream-tls-timeout': timeout,
   'upstream-first-byte-timeout': timeout,
@@ -128,6 +133,9 @@ export function readOptions(
       upstreamProxy: options['upstream-proxy'],
       upstreamProxyAuth: options['upstream-proxy-auth'],
       upstreamNoProxy: options['upstream-no-proxy'],
+      resolve: options.resolve,
+      upstreamConnections: options['upstream-connections'],
+      upstreamBytesPerSecond: options['upstream-rate'],
       upstreamTimeouts: {
         connectMs: options['upstream-connect-timeout'],
         tlsMs: options['upstream-tls-timeout'],
@@ -191,6 +199,11 @@ function checkRange(text: string): string {
 
 function checkWay(text: string): string {
   if (text !== ENVIRONMENT) parseWay(text);
+  return text;
+}
+
+function checkAddress(text: string): string {
+  parseOverrides([text]);
   return text;
 }
 

@@ -1,7 +1,9 @@
 import dns from 'node:dns';
 import type net from 'node:net';
+import { isIP } from 'node:net';
 import os from 'node:os';
 import { ProxyError } from '../errors.js';
+import type { AddressOverrides } from './address-overrides.js';
 import { parseRanges, plainAddress, type Ranges } from './address-ranges.js';
 
 export interface Listener {
@@ -16,7 +18,9 @@ export interface EgressGuardOptions {
   readonly deny: Ranges;
   /** Where this process listens; asked at every check, refused whatever is allowed. */
   readonly ownListeners: () => readonly Listener[];
-  /** Stands in for `dns.lookup` in tests. */
+  /** `--resolve`: addresses that whoever runs the proxy has named, which are therefore allowed. */
+  readonly overrides?: AddressOverrides;
+  /** How names are looked up; `dns.lookup` where it is absent. */
   readonly resolve?: typeof dns.lookup;
 }
 
@@ -52,10 +56,14 @@ export function createEgressGuard(options: EgressGuardOptions): EgressGuard {
   const refused = REFUSED_BY_DEFAULT.map(([what, list]) => ({ what, ranges: parseRanges(list) }));
   const resolve = options.resolve ?? dns.lookup;
 
-  function check(address: string, port: number): void {
+  function checkOwn(address: string, port: number): void {
     if (options.ownListeners().some((listener) => isOwn(listener, address, port))) {
       throw new ProxyError('egress-refused', `${address} port ${port} is this proxy itself.`);
     }
+  }
+
+  function check(address: string, port: number): void {
+    checkOwn(address, port);
     if (options.deny.contains(address)) {
       throw new ProxyError('egress-refused', `${address} is closed by --egress-deny.`);
     }
@@ -68,16 +76,25 @@ export function createEgressGuard(options: EgressGuardOptions): EgressGuard {
 
   function lookupFor(port: number): net.LookupFunction {
     return (hostname, lookupOptions, callback) => {
-      resolve(hostname, { ...lookupOptions, all: true }, (error, addresses) => {
+      const named = options.overrides?.find(hostname, port);
+      if (named !== undefined) {
+        const found = named.map((address) => ({ address, family: isIP(address) }));
+        // A look-up answers later, never at once.
+        setImmediate(give, null, found, checkOwn);
+        return;
+      }
+      resolve(hostname, { ...lookupOptions, all: true }, (error, addresses) => give(error, addresses, check));
+
+      function give(error: NodeJS.ErrnoException | null, addresses: dns.LookupAddress[], judge: typeof check): void {
         if (error) return callback(error, '');
-        const { passed, fault } = sift(addresses, (address) => check(address, port));
+        const { passed, fault } = sift(addresses, (address) => judge(address, port));
         const first = passed[0];
         if (first === undefined) {
           return callback(fault ?? new ProxyError('upstream-dns', `${hostname} has no address.`), '');
         }
         if (lookupOptions.all === true) return callback(null, passed);
         return callback(null, first.address, first.family);
-      });
+      }
     };
   }
 

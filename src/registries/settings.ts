@@ -19,6 +19,12 @@ export interface RegistrySettings {
   readonly insecure: boolean;
   /** The ways to these hosts, in place of `--upstream-proxy`. */
   readonly upstreamProxy?: readonly Way[];
+  /** Whether these hosts speak no TLS, though clients do to this proxy. */
+  readonly plainHttp?: boolean;
+  /** In place of `--upstream-connections`. */
+  readonly maxConnections?: number;
+  /** For what is downloaded from these hosts, wherever it comes from in the end. */
+  readonly maxBytesPerSecond?: number;
 }
 
 /**

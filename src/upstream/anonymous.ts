@@ -154,6 +154,7 @@ export class AnonymousAsker {
     if (!address) return undefined;
     const response = await this.#client.send({
       ...address,
+      onBehalfOf: target,
       signal,
       method: 'GET',
       headers: [

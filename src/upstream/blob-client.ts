@@ -1,10 +1,12 @@
 import { Readable } from 'node:stream';
 import { ProxyError } from '../errors.js';
 import { setHeader } from '../http/headers.js';
+import { type Bandwidth, paced } from './bandwidth.js';
 import { BlobConnection, type BodySink } from './blob-connection.js';
-import { hostHeader } from './client.js';
-import { type ConnectOptions, connectTimeouts } from './connect.js';
+import { type ClientOptions, hostHeader } from './client.js';
+import { connectTimeouts } from './connect.js';
 import type { UpstreamClient, UpstreamRequest, UpstreamResponse } from './contract.js';
+import { createPlaces } from './places.js';
 import type { ResponseHead } from './response-head.js';
 import { DEFAULT_TIMEOUTS, DISCARD_BYTES, DISCARD_MS, type UpstreamTimeouts } from './timeouts.js';
 
@@ -19,11 +21,12 @@ interface Idle {
 
 /** A client for GETs whose bodies are large: it speaks just enough HTTP/1.1, and hands out bytes without copying them. */
 export function createBlobClient(
-  options: Omit<ConnectOptions, 'timeoutMs' | 'tlsMs'>,
+  options: ClientOptions,
   timeouts: UpstreamTimeouts = DEFAULT_TIMEOUTS,
 ): UpstreamClient {
   const idle = new Map<string, Idle[]>();
   const open = new Set<BlobConnection>();
+  const places = createPlaces();
 
   function takeIdle(origin: string): BlobConnection | undefined {
     for (let found = idle.get(origin)?.pop(); found; found = idle.get(origin)?.pop()) {
@@ -68,25 +71,39 @@ export function createBlobClient(
     if (request.method !== 'GET') throw new ProxyError('internal', 'the client for blobs sends GETs only');
     request.signal?.throwIfAborted();
     const origin = `${request.target.scheme} ${request.target.host} ${request.target.port}`;
+    const { host, port } = request.target;
+    const most = options.limits?.connectionsTo(host, port).bulk ?? Number.POSITIVE_INFINITY;
+    const leave = await places.take(origin, most, request.signal);
+    try {
+      return await sendFrom(origin, request, leave);
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  async function sendFrom(origin: string, request: UpstreamRequest, leave: () => void): Promise<UpstreamResponse> {
     const kept = takeIdle(origin);
     if (kept) {
       // A kept connection may have been closed at the other end since; that is no answer, so the request goes out again.
-      const answer = await exchange(kept, origin, request).catch((error: unknown) => {
+      const answer = await exchange(kept, origin, request, leave).catch((error: unknown) => {
         if (error instanceof ProxyError && error.code === 'upstream-truncated' && !request.signal?.aborted)
           return undefined;
         throw error;
       });
       if (answer) return answer;
     }
-    return exchange(await connect(request), origin, request);
+    return exchange(await connect(request), origin, request, leave);
   }
 
   async function exchange(
     connection: BlobConnection,
     origin: string,
     request: UpstreamRequest,
+    leave: () => void,
   ): Promise<UpstreamResponse> {
     const { signal } = request;
+    const shares = options.limits?.sharesOf(request.onBehalfOf ?? request.target) ?? [];
     const abort = (): void => connection.destroy();
     signal?.addEventListener('abort', abort, { once: true });
     function over(): void {
@@ -96,7 +113,12 @@ export function createBlobClient(
     try {
       if (signal?.aborted) connection.destroy();
       const headers = setHeader(request.headers, 'Host', request.host ?? hostHeader(request.target));
-      return responseOf(connection, await connection.request(request.path, headers), over);
+      const head = await connection.request(request.path, headers);
+      const finished = (): void => {
+        over();
+        leave();
+      };
+      return responseOf({ connection, head, shares, finished });
     } catch (error) {
       over();
       throw error;
@@ -114,14 +136,22 @@ export function createBlobClient(
   };
 }
 
-function responseOf(connection: BlobConnection, head: ResponseHead, over: () => void): UpstreamResponse {
+interface Answer {
+  readonly connection: BlobConnection;
+  readonly head: ResponseHead;
+  /** What its body spends of. */
+  readonly shares: readonly Bandwidth[];
+  readonly finished: () => void;
+}
+
+function responseOf({ connection, head, shares, finished: over }: Answer): UpstreamResponse {
   let body: Readable | undefined;
   let finished = false;
   function finish(): void {
     finished = true;
     over();
   }
-  const pump = (sink: BodySink): Promise<void> => connection.pump(sink).finally(finish);
+  const pump = (sink: BodySink): Promise<void> => connection.pump(paced(sink, shares)).finally(finish);
   function abort(): void {
     // After the body's end the connection may serve somebody else already.
     if (finished) return;

@@ -1,4 +1,4 @@
-import { Agent, type buildConnector } from 'undici';
+import { Agent, type buildConnector, Pool } from 'undici';
 import type { RawHeaders, Target } from '../http/exchange.js';
 import { setHeader } from '../http/headers.js';
 import { formatAuthority } from '../net/authority.js';
@@ -6,6 +6,7 @@ import { type ConnectOptions, connectTimeouts, connectUpstream } from './connect
 import type { UpstreamClient, UpstreamRequest, UpstreamResponse } from './contract.js';
 import { upstreamFailure } from './failure.js';
 import { DEFAULT_TIMEOUTS, DISCARD_BYTES, DISCARD_MS, type UpstreamTimeouts } from './timeouts.js';
+import type { ConnectionShares, UplinkLimits } from './uplink-limits.js';
 
 /** More header lines than this are an attack or a mistake; Node would silently drop those beyond 2,000 (threats D17). */
 const MAX_HEADER_LINES = 200;
@@ -32,26 +33,48 @@ export function hostHeader(target: Target): string {
   return formatAuthority(target.host, target.port, target.scheme === 'https' ? 443 : 80);
 }
 
+/** What a client for upstreams is made of. */
+export interface ClientOptions extends Omit<ConnectOptions, 'timeoutMs' | 'tlsMs'> {
+  /** Absent for no limits. */
+  readonly limits?: UplinkLimits | undefined;
+}
+
+/** How many connections go to an origin; null for any number, as undici has it. */
+function connectionsTo(limits: UplinkLimits | undefined, origin: URL, share: keyof ConnectionShares): number | null {
+  const { protocol, hostname, port } = origin;
+  const host = hostname.replace(/^\[|\]$/g, '');
+  return limits?.connectionsTo(host, Number(port) || (protocol === 'https:' ? 443 : 80))[share] ?? null;
+}
+
 /**
  * The client for everything that is not a blob's body: HTTP/1.1 with kept connections, no redirects followed, no body
  * decoded, headers kept as they stand on the wire. A GET or HEAD that dies on a kept connection before its answer
- * begins is sent once more on a fresh one (threats H08).
+ * begins is sent once more on a fresh one (threats H08). Requests with a body have connections of their own.
  */
 export function createUpstreamClient(
-  options: Omit<ConnectOptions, 'timeoutMs' | 'tlsMs'>,
+  options: ClientOptions,
   timeouts: UpstreamTimeouts = DEFAULT_TIMEOUTS,
 ): UpstreamClient {
-  const agent = new Agent({
+  const agentOptions = {
     connect: connector({ ...options, ...connectTimeouts(timeouts) }),
     headersTimeout: timeouts.headMs,
     bodyTimeout: timeouts.idleMs,
     pipelining: 1,
     keepAliveTimeout: 15_000,
     maxHeaderSize: 64 * 1024,
-  });
+  };
+  const agentFor = (share: keyof ConnectionShares): Agent =>
+    new Agent({
+      ...agentOptions,
+      factory: (origin, given: object) =>
+        new Pool(origin, { ...given, connections: connectionsTo(options.limits, new URL(origin), share) }),
+    });
+  const agent = agentFor('small');
+  // Uploads may take long, and nothing else is to wait for them.
+  const uploads = agentFor('bulk');
 
   async function once(request: UpstreamRequest): Promise<UpstreamResponse> {
-    const answer = await agent.request({
+    const answer = await (request.body === undefined ? agent : uploads).request({
       origin: originOf(request.target),
       path: request.path,
       method: request.method,
@@ -94,6 +117,8 @@ export function createUpstreamClient(
         });
       }
     },
-    close: () => agent.destroy(),
+    async close() {
+      await Promise.all([agent.destroy(), uploads.destroy()]);
+    },
   };
 }

@@ -8,6 +8,8 @@ export interface UpstreamRequest {
   readonly headers: RawHeaders;
   /** What stands in `Host`, where it is not the target: a request in absolute form names another. */
   readonly host?: string;
+  /** The registry whose answer led here, for a hop of a redirect and for a token server. */
+  readonly onBehalfOf?: Target;
   readonly body?: Readable;
   readonly signal?: AbortSignal;
 }

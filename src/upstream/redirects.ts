@@ -72,7 +72,12 @@ export async function sendFollowing(client: UpstreamClient, request: UpstreamReq
     if (!REDIRECTS.has(response.status)) return response;
     response.discard();
     const next = locationOf(response, current.target, current.path);
-    current = { ...current, ...next, headers: headersForHop(current.headers, current.target, next.target) };
+    current = {
+      ...current,
+      ...next,
+      onBehalfOf: request.target,
+      headers: headersForHop(current.headers, current.target, next.target),
+    };
   }
   throw new ProxyError('upstream-redirect', `${request.target.host} redirected more than ${MAX_HOPS} times`);
 }

@@ -57,6 +57,9 @@ describe('config/load', () => {
       upstreamProxyAuth: undefined,
       upstreamNoProxy: [],
       parentProxies: { https: [], http: [], noProxy: [], credentials: new Map() },
+      resolve: [],
+      upstreamConnections: 256,
+      upstreamBytesPerSecond: 0,
       upstreamTimeouts: {
         connectMs: 5000,
         tlsMs: 5000,

@@ -56,6 +56,18 @@ describe('config/registries-key', () => {
     assert.equal(registries[0]?.crl, '/etc/e/corp.crl');
   });
 
+  it('reads other ways, limits, and that there is no TLS', () => {
+    const { registries, problems } = read({
+      'a.example': { upstreamProxy: ['http://cache:3128', 'direct'], maxConnections: '8', maxRate: '10MB' },
+      'b.example:5000': { upstreamProxy: 'direct', plainHttp: 'true' },
+    });
+    assert.deepEqual(problems, []);
+    const [a, b] = registries;
+    assert.deepEqual(a?.upstreamProxy, [{ scheme: 'http', host: 'cache', port: 3128 }, 'direct']);
+    assert.deepEqual([a?.maxConnections, a?.maxBytesPerSecond, a?.plainHttp], [8, 10_000_000, undefined]);
+    assert.deepEqual([b?.upstreamProxy, b?.plainHttp, b?.maxConnections], [['direct'], true, undefined]);
+  });
+
   const wrong: readonly (readonly [what: string, table: Table, problem: RegExp])[] = [
     ['what is no host pattern', { 'http://a': {} }, /^\/etc\/e\/c\.yaml:2: "http:\/\/a" is not a host pattern/],
     [
@@ -63,6 +75,12 @@ describe('config/registries-key', () => {
       { 'A.example': {}, 'a.example': {} },
       /:12: a\.example names the same hosts as A\.example\.$/,
     ],
+    ['no parent proxy', { a: { upstreamProxy: 'socks5://x' } }, /:3: "socks5:\/\/x" is no parent proxy/],
+    ['direct before a parent', { a: { upstreamProxy: ['direct', 'http://x'] } }, /:3: direct stands at the end/],
+    ['no count', { a: { maxConnections: '0' } }, /:3: maxConnections: "0" is not a count/],
+    ['no rate', { a: { maxRate: 'fast' } }, /:3: maxRate: "fast" is not a size/],
+    ['no flag', { a: { plainHttp: 'yes' } }, /:3: plainHttp is true or false/],
+    ['TLS for what has none', { a: { plainHttp: 'true', ca: 'x' } }, /:2: a has settings of TLS that plainHttp/],
     ['an unknown key', { a: { Ca: 'x' } }, /:3: Ca is no setting of a registry\. Did you mean ca\?$/],
     ['several values', { a: { ca: ['x', 'y'] } }, /:3: ca takes one value\.$/],
     ['an empty value', { a: { ca: '' } }, /:3: ca takes one value\.$/],

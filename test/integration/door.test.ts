@@ -200,7 +200,7 @@ describe('integration/door', () => {
   });
 
   it('A04: answers 400 to what is no authority, and lives on', async () => {
-    const { place } = await start({ intercept: 'none' });
+    const { place } = await start({ intercept: 'nothing.test' });
     const authorities = [
       ['a\0b:443', 'a\rb:443', 'a%00:443', 'u@a:443', 'a/b:443', 'a?b:443', 'a#b:443', '[example.com]:443', ':443'],
       [

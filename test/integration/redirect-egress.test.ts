@@ -38,7 +38,10 @@ describe('integration/redirect-egress', () => {
     port = (trap.address() as net.AddressInfo).port;
     registry = await startFakeRegistry({ host: HOME, authority });
     digest = registry.content.addBlob('a', bytes).digest;
-    proxy = await startProxy({ registries: [registry], flags: { 'egress-allow': `${HOME}/32`, deny: 'closed.test' } });
+    proxy = await startProxy({
+      registries: [registry],
+      flags: { ...openTo(port), 'egress-allow': `${HOME}/32`, deny: 'closed.test' },
+    });
   });
   afterEach(async () => {
     await proxy.close();
@@ -46,6 +49,12 @@ describe('integration/redirect-egress', () => {
     trap.close();
     await once(trap, 'close');
   });
+
+  /** Opens further ports to redirects, so that the address alone decides. */
+  function openTo(...ports: (number | undefined)[]): { 'connect-ports': string } {
+    const cdn = registry.cdnAuthority.slice(registry.cdnAuthority.lastIndexOf(':') + 1);
+    return { 'connect-ports': ['443', cdn, ...ports].join(',') };
+  }
 
   async function assertRefused(words: RegExp): Promise<void> {
     const request = { ...proxy.way, authority: registry.authority, path: `/v2/a/blobs/${digest}` };
@@ -93,10 +102,22 @@ describe('integration/redirect-egress', () => {
   it('A15: is not led to its own ports, though their address is allowed', async () => {
     await proxy.close();
     proxy = await startProxy({ registries: [registry], flags: { 'egress-allow': '127.0.0.0/8' } });
+    const { port: own } = proxy.app.proxy;
+    const admin = proxy.app.admin?.port;
+    proxy = await proxy.restart({
+      ...openTo(own, admin),
+      listen: `127.0.0.1:${own}`,
+      'admin-listen': `127.0.0.1:${admin}`,
+    });
     for (const place of [proxy.app.proxy, proxy.app.admin]) {
       registry.delivery = { redirect: 307, location: () => `https://127.0.0.1:${place?.port}/metrics` };
       await assertRefused(/this proxy itself/);
     }
+  });
+
+  it('A06: is not led to a port that is not open, wherever it is', async () => {
+    registry.delivery = { redirect: 307, location: (blob) => `https://${HOME}:6443/${blob}` };
+    await assertRefused(/leads to port 6443 of .* which is not open; --connect-ports/);
   });
 
   it('A15: is not led to private addresses where --egress-deny closes them', async () => {

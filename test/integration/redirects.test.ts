@@ -113,11 +113,14 @@ describe('integration/redirects', () => {
     await using other = await startFakeRegistry({ host: '127.0.0.2', authority });
     other.content.addBlob('a', bytes);
     registry.delivery = { redirect: 307, location: (blob) => `https://${other.authority}/v2/a/blobs/${blob}` };
-    const open = await proxyGet(request);
+    const ports = { 'connect-ports': String(other.port) };
+    await proxy?.close();
+    proxy = await startProxy({ registries: [registry], flags: ports });
+    const open = await proxyGet({ ...request, ...proxy.way });
     assert.ok(open.body.equals(bytes));
     assert.equal(other.requests.length, 1);
     await proxy?.close();
-    proxy = await startProxy({ registries: [registry], flags: { 'egress-allow': '127.0.0.1/32' } });
+    proxy = await startProxy({ registries: [registry], flags: { ...ports, 'egress-allow': '127.0.0.1/32' } });
     const answer = await proxyGet({ ...request, ...proxy.way });
     assert.equal(answer.status, 403);
     assert.match(answer.body.toString(), /--egress-allow/);
