@@ -5,13 +5,13 @@ import { headerValue, headerValues } from '../http/headers.js';
 import { canonicalRegistry } from '../registries/aliases.js';
 import type { UpstreamClient, UpstreamRequest } from './contract.js';
 import { createEndpointWatch, type EndpointWatch, type WatchTimes } from './endpoint-watch.js';
-import { realmAddress } from './token-realm.js';
+import { bareRealm, realmAddress } from './token-realm.js';
 
 /** What a registry was seen to want of strangers. Kept across restarts: an outage may be there first. */
 export interface Manner {
   /** How it answers `GET /v2/` without credentials: 200, or 401 with a challenge of this scheme. */
   readonly ping?: 'none' | 'basic' | 'bearer';
-  /** Its token server, as its challenges name it. */
+  /** Its token server, as its challenges name it, without user, password and query. */
   readonly realm?: string;
   readonly service?: string;
 }
@@ -201,7 +201,8 @@ function mannerOf(path: string, sent: RawHeaders, status: number, headers: RawHe
   if (status !== 401) return undefined;
   const challenges = parseChallenges(headerValues(headers, 'www-authenticate'));
   const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
-  const realm = bearer?.params.get('realm');
+  const named = bearer?.params.get('realm');
+  const realm = named === undefined ? undefined : bareRealm(named);
   const service = bearer?.params.get('service');
   const token = { ...(realm !== undefined && { realm }), ...(service !== undefined && { service }) };
   if (path !== '/v2/' || !isStranger) return bearer && token;

@@ -33,3 +33,17 @@ export function realmAddress(
     return undefined;
   }
 }
+
+/**
+ * A realm without what may be secret in it, which is kept on disk: user, password, query and fragment. Undefined for one
+ * that is no URL.
+ */
+export function bareRealm(realm: string): string | undefined {
+  if (!URL.canParse(realm)) return undefined;
+  const url = new URL(realm);
+  url.username = '';
+  url.password = '';
+  url.search = '';
+  url.hash = '';
+  return url.href;
+}
