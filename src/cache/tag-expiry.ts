@@ -1,13 +1,13 @@
 import type { FactStore, Row } from './contract.js';
 
 const DAY_MS = 86_400_000;
-/** A tag that has pointed to the same place for so long is asked for anew, which costs one body at most. */
+/** Whoever looks up a tag later than that has to fetch its manifest once more, though it may be held. */
 const KEEP_DAYS = 90;
 const KEEP_TAGS = 100_000;
 const STEP_ROWS = 1_000;
 
 /**
- * Forgets where tags pointed that have not moved for 90 days, and of more than `keepTags` the oldest: clients choose
+ * Forgets where tags pointed that nobody has looked up for 90 days, and of more than `keepTags` the oldest: clients choose
  * the names of tags, and each is a row.
  */
 export async function expireTags(facts: FactStore, now: number, keepTags: number = KEEP_TAGS): Promise<void> {

@@ -6,6 +6,7 @@ import type { FaultBoard } from './fault-board.js';
 import type { FileSystem } from './file-system.js';
 import { startFolderGuard } from './folder-guard.js';
 import { type ScrubProgress, startScrub } from './scrub.js';
+import { createSteadyClock } from './steady-clock.js';
 import { startSweeper } from './sweep.js';
 import { expireTags } from './tag-expiry.js';
 
@@ -32,7 +33,8 @@ export interface Upkeep {
 export function startUpkeep(options: UpkeepOptions): Upkeep {
   const { directory, files, faults, store, facts, pool, scrubRoundMs, lookEveryMs = LOOK_EVERY_MS } = options;
   const guard = startFolderGuard({ directory, files, faults, everyMs: lookEveryMs });
-  const sweeper = startSweeper({ directory, also: () => expireTags(facts, Date.now()) });
+  const now = createSteadyClock();
+  const sweeper = startSweeper({ directory, also: () => expireTags(facts, now()) });
   const scrub =
     scrubRoundMs === undefined
       ? undefined

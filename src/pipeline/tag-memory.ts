@@ -16,17 +16,25 @@ function tagKey(visit: Visit): string {
   return `${visit.scope}:${visit.route.reference}`;
 }
 
+/** A tag that is looked up is written down again after this long: one that nobody looks up for 90 days is forgotten. */
+const WRITE_AGAIN_MS = 7 * 86_400_000;
+
 /** The digest that the tag had at its last answer. */
 export async function recallTag(visit: Visit): Promise<Digest | undefined> {
-  const row = await visit.context.facts.get<TagRow>('tag', tagKey(visit));
+  const row = await recallRow(visit);
   return row && parseDigest(row.digest);
+}
+
+function recallRow(visit: Visit): Promise<TagRow | undefined> {
+  return visit.context.facts.get<TagRow>('tag', tagKey(visit));
 }
 
 /** Remembers a tag's digest after a live answer; does nothing for a route that names a digest. */
 export async function rememberTag(visit: Visit, digest: Digest): Promise<void> {
   if (visit.route.digest !== undefined) return;
   visit.context.tagTimes?.note(timesKey(visit), digest);
-  if ((await recallTag(visit)) === digest) return;
+  const row = await recallRow(visit);
+  if (row?.digest === digest && Date.now() - row.at < WRITE_AGAIN_MS) return;
   await visit.context.facts.set('tag', tagKey(visit), { digest, at: Date.now() } satisfies TagRow);
 }
 

@@ -90,7 +90,7 @@ describe('cache/commit-content', () => {
   });
 
   for (const step of ['sync', 'rename sums', 'rename content', 'sync folder']) {
-    it(`stores nothing where "${step}" fails, and does not try it again`, async () => {
+    it(`I04 I06: stores nothing where "${step}" fails, and does not try it again`, async () => {
       await assert.rejects(commit(tracing(step)), { code: 'store', message: 'cannot commit content: EIO' });
       assert.ok(trace.filter((name) => name === step).length <= (step === 'sync' ? 2 : 1));
       await assert.rejects(fs.stat(contentPath(directory, digest)), { code: 'ENOENT' });

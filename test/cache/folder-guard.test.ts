@@ -95,7 +95,7 @@ describe('cache/folder-guard', () => {
     );
   });
 
-  it('I04: asks after a fault of the disk by itself, and takes it back when the disk works', async () => {
+  it('I04 I12: asks after a fault of the disk by itself, and takes it back when the disk works', async () => {
     await fs.writeFile(path.join(directory, 'VERSION'), '1\n');
     let full = true;
     let opens = 0;

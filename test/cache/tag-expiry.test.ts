@@ -17,11 +17,11 @@ describe('cache/tag-expiry', () => {
     return (await facts.page('tag', { limit: 100_000 })).map(({ key }) => Number(key.slice(1)));
   }
 
-  it('forgets tags that have not moved for 90 days', async () => {
+  it('I18: forgets tags that nobody has looked up for 90 days', async () => {
     assert.deepEqual(await left([0, 89, 90, 91, 5_000, 1]), [0, 1, 5]);
   });
 
-  it('keeps tags from a future that the clock jumped back from', async () => {
+  it('I16: keeps tags from a future that the clock jumped back from', async () => {
     assert.deepEqual(await left([-365, undefined]), [0, 1]);
   });
 

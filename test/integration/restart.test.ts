@@ -109,7 +109,7 @@ describe('integration/restart', function () {
     assert.ok(bodies().length <= 1, `${bodies().join(' ')}: a tag that it has forgotten may cost one manifest`);
   });
 
-  it('has what a client had whole before a kill', async () => {
+  it('I01: has what a client had whole before a kill', async () => {
     let proxy = await start();
     await pull(proxy.way);
     // Answered from disk, so it is on disk.
@@ -179,7 +179,7 @@ describe('integration/restart', function () {
     assert.equal(rangeOf(large), '');
   });
 
-  it('lets a running transfer end at a signal', async () => {
+  it('I19: lets a running transfer end at a signal', async () => {
     const proxy = await start();
     const rule = registry.misbehave({ reference: large, method: 'GET' }, { stall: SIZE / 2 }, 1);
     const client = await proxyOpen({ ...proxy.way, authority: registry.authority, path: `/v2/a/blobs/${large}` });
@@ -190,7 +190,7 @@ describe('integration/restart', function () {
     assert.equal(await ended, 0);
   });
 
-  it('does not share its folder with a second process', async () => {
+  it('I14: does not share its folder with a second process', async () => {
     const proxy = await start();
     await assert.rejects(start(), (error) => {
       assert.ok(error instanceof StartFailed);

@@ -31,6 +31,19 @@ describe('pipeline/tag-memory', () => {
     }
   });
 
+  it('I18: writes a tag down again that is still looked up after a week, and not more often', async () => {
+    const visit = at('/v2/team/app/manifests/old');
+    const { facts } = visit.context;
+    const key = `${visit.scope}:old`;
+    for (const days of [6, 8]) {
+      const at = Date.now() - days * 86_400_000;
+      await facts.set('tag', key, { digest: A, at });
+      await rememberTag(visit, A);
+      const row = await facts.get<{ at: number }>('tag', key);
+      assert.equal(row?.at === at, days === 6);
+    }
+  });
+
   it('remembers nothing for a digest, which points to itself', async () => {
     const named = at(`/v2/team/app/manifests/${A}`);
     await rememberTag(named, B);
