@@ -80,7 +80,7 @@ describe('cache/keyv-index', () => {
     assert.equal(await index.get('tag', 'moving'), undefined);
   });
 
-  it('gives more than 20,000 rows, page by page', async () => {
+  it('I17: gives more than 20,000 rows, page by page', async () => {
     const index = await open();
     const rows = Array.from({ length: 25_000 }, (_, n) => index.set('entry', `d${n}`, { sizeBytes: n }));
     await Promise.all([...rows, index.set('link', 'x', { sizeBytes: 5 })]);
