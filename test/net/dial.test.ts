@@ -92,6 +92,20 @@ describe('net/dial', () => {
     socket.destroy();
   });
 
+  it('H07: takes the family that works: IPv6 alone, or where IPv4 leads nowhere', async () => {
+    const six = net.createServer((socket) => socket.on('error', () => undefined)).listen(0, '::1');
+    await once(six, 'listening');
+    const sixPort = (six.address() as AddressInfo).port;
+    for (const addresses of [['::1'], ['127.0.0.9', '::1'], ['127.0.0.9', '127.0.0.1', '::1']]) {
+      const guard = guardWith(answering(...addresses));
+      const socket = await dial({ host: 'registry.test', port: sixPort, guard, timeoutMs: 5000 });
+      assert.equal(socket.remoteAddress, '::1');
+      socket.destroy();
+    }
+    six.close();
+    await once(six, 'close');
+  });
+
   it('A01, A05: sends no packet to a refused address, literal or looked up', async () => {
     const literal = await fault(dial({ host: '127.0.0.1', port, guard: guardWith(undefined, []), timeoutMs: 5000 }));
     const named = await fault(

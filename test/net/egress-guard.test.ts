@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { LookupAddress } from 'node:dns';
 import os from 'node:os';
 import { ProxyError } from '../../src/errors.js';
+import { parseOverrides } from '../../src/net/address-overrides.js';
 import { parseRanges } from '../../src/net/address-ranges.js';
 import { createEgressGuard, type EgressGuardOptions } from '../../src/net/egress-guard.js';
 
@@ -118,6 +119,27 @@ describe('net/egress-guard', () => {
     );
     assert.ok(isRefused(error));
     assert.match((error as Error).message, /169\.254\.169\.254 is a cloud metadata address/);
+  });
+
+  it('gives the addresses that are named for a host, allowed or not, but never its own', async () => {
+    const overrides = parseOverrides(['named.test=127.0.0.9', 'named.test=10.0.0.1', 'named.test:8443=127.0.0.8']);
+    const guard = guardWith({
+      overrides,
+      deny: parseRanges(['10.0.0.0/8']),
+      ownListeners: () => [{ address: '127.0.0.8', port: 8443 }],
+      resolve: (() => assert.fail('a name server was asked')) as never,
+    });
+    const find = (port: number): Promise<LookupAddress[]> =>
+      new Promise((resolve, reject) => {
+        guard.lookupFor(port)('named.test', { all: true }, (error, found) =>
+          error ? reject(error) : resolve(found as LookupAddress[]),
+        );
+      });
+    assert.deepEqual(
+      (await find(443)).map(({ address }) => address),
+      ['127.0.0.9', '10.0.0.1'],
+    );
+    await assert.rejects(find(8443), isRefused);
   });
 
   it('hands on the error of the resolver', async () => {

@@ -316,7 +316,7 @@ for (const scheme of ['http', 'https'] as const) {
 }
 
 describe('upstream/blob-client', () => {
-  it('says that an upstream sent no answer in time', async () => {
+  it('H04: says that an upstream sent no answer in time', async () => {
     const sockets: net.Socket[] = [];
     const server = net.createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
     await once(server, 'listening');

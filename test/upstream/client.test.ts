@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import type http from 'node:http';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { hostHeader } from '../../src/upstream/client.js';
+import { createUpstreamClient, hostHeader } from '../../src/upstream/client.js';
 import type { UpstreamClient } from '../../src/upstream/contract.js';
-import { authority, type Server, serve, testClient, textOf } from './loopback.js';
+import { createUplinkLimits } from '../../src/upstream/uplink-limits.js';
+import { authority, loopbackGuard, type Server, serve, testClient, testTrust, textOf } from './loopback.js';
 
 describe('upstream/client', () => {
   let client: UpstreamClient;
@@ -93,6 +94,30 @@ describe('upstream/client', () => {
       await new Promise((resolve) => setImmediate(resolve));
     }
     assert.equal(server.connections, 1);
+  });
+
+  it('sends uploads on connections of their own, so that no look-up waits for them', async () => {
+    const limits = createUplinkLimits({ connections: 4, bytesPerSecond: 0 });
+    const limited = createUpstreamClient({ guard: loopbackGuard(), trust: testTrust(), limits });
+    const held: http.ServerResponse[] = [];
+    server = await serve((request, response) => {
+      if (request.method === 'PUT') held.push(response);
+      else response.end('here');
+    });
+    const put = () => ({ target: server.target(), method: 'PUT', path: '/', headers: [], body: Readable.from(['x']) });
+    const uploads = Array.from({ length: 6 }, () => limited.send(put()));
+    while (held.length < 3) await new Promise((resolve) => setImmediate(resolve));
+    for (let i = 0; i < 3; i += 1) {
+      const answer = await limited.send({ target: server.target(), method: 'GET', path: '/', headers: [] });
+      assert.equal(await textOf(answer.body), 'here');
+    }
+    assert.ok(server.connections <= 4, `${server.connections} connections`);
+    while (held.length > 0 || server.seen.filter(({ method }) => method === 'PUT').length < 6) {
+      held.shift()?.end();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    for (const upload of await Promise.all(uploads)) upload.discard();
+    await limited.close();
   });
 
   it('uses the connection again after a HEAD', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import tls, { type TLSSocket } from 'node:tls';
 import { ProxyError } from '../../src/errors.js';
 import { parseRanges } from '../../src/net/address-ranges.js';
 import { createEgressGuard, type EgressGuard, type EgressGuardOptions } from '../../src/net/egress-guard.js';
@@ -122,6 +122,36 @@ describe('upstream/connect', () => {
     await close();
     server = undefined;
     await assert.rejects(connectUpstream(target(), options), { code: 'upstream-connect' });
+  });
+
+  it('H07: takes the family that works, under TLS too', async () => {
+    const { certificatePem: cert, keyPem: key } = authority.issue(['registry.test']);
+    const six = tls.createServer({ cert, key }).listen(0, '::1');
+    await new Promise((resolve) => six.once('listening', resolve));
+    const port = (six.address() as net.AddressInfo).port;
+    const resolve = ((_name: string, _options: object, callback: (error: null, found: object[]) => void) =>
+      callback(null, [
+        { address: '127.0.0.9', family: 4 },
+        { address: '::1', family: 6 },
+      ])) as unknown as NonNullable<EgressGuardOptions['resolve']>;
+    const allow = parseRanges(['127.0.0.0/8', '::1/128']);
+    const guard = createEgressGuard({ allow, deny: parseRanges([]), ownListeners: () => [], resolve });
+    const socket = await connectUpstream({ scheme: 'https', host: 'registry.test', port }, { ...options, guard });
+    assert.equal(socket.remoteAddress, '::1');
+    socket.destroy();
+    await new Promise((done) => six.close(done));
+  });
+
+  it('H04: a handshake has its own time, and the message says which was over', async () => {
+    const silent = net.createServer((socket) => socket.on('error', () => {}).resume());
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as net.AddressInfo;
+    const target = { scheme: 'https', host: 'registry.test', port } as const;
+    await assert.rejects(
+      connectUpstream(target, { ...options, timeoutMs: 60_000, tlsMs: 20 }),
+      (error) => error instanceof ProxyError && /no TLS handshake within 0\.02 s/.test(error.message),
+    );
+    await new Promise((resolve) => silent.close(resolve));
   });
 
   it('C14: gives up on a handshake that does not come', async () => {
