@@ -25,6 +25,8 @@ export async function forgetCarriers(
   const stay = scopes.filter((scope) => !isGone(scope));
   if (stay.length === scopes.length) return;
   const gone = scopes.filter((scope) => isGone(scope));
-  await Promise.all(gone.map((scope) => facts.delete('link', `${scope} ${digest}`)));
-  await (stay.length === 0 ? facts.delete('link', digest) : facts.set('link', digest, stay));
+  await Promise.all([
+    ...gone.map((scope) => facts.delete('link', `${scope} ${digest}`)),
+    stay.length === 0 ? facts.delete('link', digest) : facts.set('link', digest, stay),
+  ]);
 }

@@ -10,15 +10,24 @@ export interface ManifestDetails extends Manifest {
   readonly attestations: ReadonlySet<Digest>;
 }
 
+/** A larger manifest lists more than anybody reads; it is not parsed a second time for its details. */
+const MAX_DETAILED_BYTES = 512 * 1024;
 /** A name of a platform is shown on terminals and pages, and comes from whoever made the image. */
 const PLATFORM_PART = /^[A-Za-z0-9._-]{1,32}$/;
 /** @see https://github.com/moby/buildkit/blob/v0.17.0/docs/attestations/attestation-storage.md */
 const ATTESTATION = 'attestation-manifest';
 
+const NO_DETAILS: Pick<ManifestDetails, 'config' | 'platforms' | 'attestations'> = {
+  config: undefined,
+  platforms: new Map(),
+  attestations: new Set(),
+};
+
 /** Reads a manifest, as `readManifest` does; undefined where that gives nothing. */
 export function readDetails(bytes: Uint8Array, mediaType: string): ManifestDetails | undefined {
   const manifest = readManifest(bytes, mediaType);
   if (manifest === undefined) return undefined;
+  if (bytes.length > MAX_DETAILED_BYTES) return { ...manifest, ...NO_DETAILS };
   const document = JSON.parse(Buffer.from(bytes).toString()) as { config?: unknown; manifests?: unknown };
   const platforms = new Map<Digest, string>();
   const attestations = new Set<Digest>();

@@ -6,7 +6,7 @@ import { createTurns } from './turns.js';
 
 const PAGE_ENTRIES = 500;
 /** Removed side by side: rows are then written many at a time. */
-const AT_ONCE = 16;
+const AT_ONCE = 64;
 
 /**
  * Removes what nobody used for a time, or what was unused for longest until the store is small enough. Each piece of

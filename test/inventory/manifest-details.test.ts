@@ -70,4 +70,13 @@ describe('inventory/manifest-details', () => {
     }
     assert.equal(readConfigPlatform(Buffer.from('{"os":"linux","architecture":"s390x"}')), 'linux/s390x');
   });
+
+  it('reads of a large manifest what it lists, and no more', () => {
+    const children = Array.from({ length: 6_000 }, (_, n) =>
+      child('1', { platform: { os: 'linux', architecture: 'amd64' }, n }),
+    );
+    const details = readDetails(indexOf(...children), OCI_INDEX);
+    assert.equal(details?.descriptors.length, 6_000);
+    assert.equal(details?.platforms.size, 0);
+  });
 });

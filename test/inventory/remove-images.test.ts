@@ -167,7 +167,7 @@ describe('inventory/remove-images', () => {
   });
 
   it('tells what was removed until it was interrupted, and finds the rest at the next try', async () => {
-    const layers = Array.from({ length: 10 }, (_, n) => `layer ${n}`);
+    const layers = Array.from({ length: 100 }, (_, n) => `layer ${n}`);
     await stage.image(ALPINE, '3.20', layers);
     const ending = new AbortController();
     const removing = { ...stage.store, remove: stage.store.remove };
@@ -181,9 +181,9 @@ describe('inventory/remove-images', () => {
       signal: ending.signal,
     });
     assert.equal(first?.aborted, true);
-    assert.equal(first?.removed.entries, 3);
+    assert.equal(first?.removed.entries, 64);
     assert.notEqual(await stage.facts.get('tag', `${ALPINE}:3.20`), undefined);
-    assert.equal((await remove({ image: 'alpine:3.20' })).removed.entries, 9);
+    assert.equal((await remove({ image: 'alpine:3.20' })).removed.entries, 38);
     assert.equal(stage.memory.usage.entries, 0);
   });
 
@@ -202,7 +202,7 @@ describe('inventory/remove-images', () => {
     await stage.image(QUAY, 'v1', ['d']);
     const shares: number[] = [];
     await removeImages(stage, { registry: 'docker.io' }, false, { onProgress: ({ share = 0 }) => shares.push(share) });
-    assert.ok(shares.length > 3);
+    assert.ok(shares.length > 1);
     assert.deepEqual(
       shares,
       shares.toSorted((a, b) => a - b),

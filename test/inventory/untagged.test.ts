@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { ContentSource } from '../../src/inventory/content-source.js';
 import { untaggedRoots } from '../../src/inventory/untagged.js';
 import { createStage } from './stage.js';
 
@@ -40,5 +41,24 @@ describe('inventory/untagged', () => {
     assert.deepEqual(await untaggedRoots(stage.source, stage.facts, SCOPE), [image.digest]);
     await stage.facts.set('link', `${SCOPE} sha256:${'e'.repeat(64)}`, {});
     assert.deepEqual(await untaggedRoots(stage.source, stage.facts, SCOPE), []);
+  });
+
+  it('reads no more than 64 MiB of manifests', async () => {
+    const stage = createStage();
+    const image = await stage.image(SCOPE, undefined, ['a']);
+    const reads: string[] = [];
+    const source: ContentSource = {
+      describe: async (digest) => {
+        const entry = await stage.source.describe(digest);
+        return entry && { ...entry, sizeBytes: 4 * 1024 * 1024, mediaType: image.mediaType };
+      },
+      peek: async (digest, limitBytes) => {
+        reads.push(digest);
+        return stage.source.peek(digest, limitBytes);
+      },
+    };
+    for (let n = 0; n < 40; n += 1) await stage.put(SCOPE, Buffer.from(`manifest ${n}`));
+    assert.deepEqual(await untaggedRoots(source, stage.facts, SCOPE), []);
+    assert.equal(reads.length, 16);
   });
 });
