@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { headerValue } from '../../src/http/headers.js';
 import { type FakeRegistry, startFakeRegistry } from '../support/fake-registry.js';
@@ -30,6 +30,8 @@ describe('threats/secrets', function () {
   this.timeout(60_000);
   let registry: FakeRegistry;
   let folder: TempDir;
+  /** Files that somebody made for the proxy, which hold secrets because that is what they are for. */
+  let given: TempDir;
   let proxy: ProxyProcess;
   let admin: string;
   /** Answers that the proxy made itself. */
@@ -43,7 +45,15 @@ describe('threats/secrets', function () {
     });
     registry.auth.setAccess('team/app', ['alice']);
     folder = await createTempDir();
-    proxy = await spawnProxy(folder.path, { registries: [registry], flags: { 'log-level': 'debug' } });
+    given = await createTempDir();
+    const parents = join(given.path, 'parents');
+    await writeFile(parents, `127.0.0.1:9 me:${canary('parent')}\n`);
+    const flags = {
+      'log-level': 'debug',
+      'upstream-proxy': 'http://127.0.0.1:9,direct',
+      'upstream-proxy-auth': parents,
+    };
+    proxy = await spawnProxy(folder.path, { registries: [registry], flags });
     admin = /"adminListen":"([^"]+)"/.exec(proxy.output())?.[1] ?? '';
     own = [];
   });
@@ -51,6 +61,7 @@ describe('threats/secrets', function () {
     if (proxy?.process.exitCode === null) await proxy.end('SIGKILL');
     await registry?.close();
     await folder?.remove();
+    await given?.remove();
   });
 
   async function send(path: string, headers: readonly string[] = [], method = 'GET'): Promise<ProxyAnswer | undefined> {
@@ -109,6 +120,8 @@ describe('threats/secrets', function () {
     await send('/v2/team/app/manifests/v1', [...authorization, 'Authorization', `Basic ${canary('second')}`]);
     await send('/v2/', ['Host', `${canary('host')}.test`]);
     await send('/v2/', ['Connection', 'authorization', ...authorization]);
+    const upgrade = ['Connection', 'Upgrade', 'Upgrade', 'websocket', 'Sec-WebSocket-Key', canary('websocket')];
+    await send(`/v2/socket?${QUERY}`, [...authorization, ...LOADED, ...upgrade]);
   }
 
   async function breakThings(digest: string): Promise<void> {
@@ -237,10 +250,13 @@ describe('threats/secrets', function () {
     await breakThings(digest);
     await knockAtTheDoor();
     const token = await readFile(join(folder.path, 'data', 'admin.token'), 'utf8').catch(() => '');
-    for (const answer of ['/metrics', '/api/v1/stats', '/readyz']) {
-      const headers = { Authorization: `Bearer ${token.trim()}` };
-      own.push(await (await fetch(`http://${admin}${answer}`, { headers })).text());
-    }
+    const headers = { Authorization: `Bearer ${token.trim()}` };
+    const ask = async (answer: string): Promise<string> =>
+      (await fetch(`http://${admin}${answer}`, { headers })).text();
+    const { paths } = JSON.parse(await ask('/api/v1/openapi.json')) as { paths: Record<string, { get?: object }> };
+    const readable = Object.keys(paths).filter((name) => paths[name]?.get !== undefined);
+    assert.ok(readable.includes('/api/v1/blobs'), readable.join(' '));
+    for (const answer of ['/metrics', '/readyz', ...readable]) own.push(await ask(answer.replace('{digest}', digest)));
     const known = secrets();
     assert.ok(known.length > 20, `${known.length} secrets`);
     assert.equal(await proxy.end('SIGTERM'), 0);
