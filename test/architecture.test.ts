@@ -30,6 +30,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'app.ts': ['*'],
   'app-authority.ts': ['*'],
   'app-events.ts': ['*'],
+  'app-outage.ts': ['*'],
   'app-readiness.ts': ['*'],
   'app-upstream.ts': ['*'],
   cli: [

@@ -160,8 +160,9 @@ export function createRegistryHealth(options: RegistryHealthOptions): RegistryHe
     async tokenServerAnswers(target) {
       await manner(target);
       const server = of(target).tokenServer?.watch;
-      if (!server || server.answeredWithin(TOKEN_SERVER_FRESH_MS)) return true;
-      return !server.isAway && server.check();
+      if (!server) return true;
+      if (server.isAway) return false;
+      return server.answeredWithin(TOKEN_SERVER_FRESH_MS) || server.check();
     },
     manner,
     answered({ target, path, headers: sent }, status, headers) {

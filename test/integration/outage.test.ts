@@ -94,9 +94,7 @@ describe('integration/outage', () => {
 
   it('gives nothing of what is private, in whatever way it is asked for (E09)', async () => {
     await warm();
-    await proxy.restart().then((next) => {
-      proxy = next;
-    });
+    proxy = await proxy.restart();
     await registry.halt('refuse');
     for (const style of CLIENT_STYLES) {
       for (const credential of [undefined, ALICE]) {
