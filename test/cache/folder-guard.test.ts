@@ -39,7 +39,7 @@ describe('cache/folder-guard', () => {
     for (const [name, text] of Object.entries(texts)) await fs.writeFile(path.join(directory, name), text);
     guard();
     await delay(30);
-    await fs.rm(directory, { recursive: true });
+    await fs.rm(directory, { recursive: true, maxRetries: 9 });
     await until(() =>
       fs.readFile(path.join(directory, 'VERSION'), 'utf8').then(
         (text) => text !== '',
@@ -84,7 +84,7 @@ describe('cache/folder-guard', () => {
       await fs.rm(directory, { recursive: true, force: true });
     }
     await until(() => faults.has('folder'));
-    await fs.rm(directory, { recursive: true });
+    await fs.rm(directory, { recursive: true, maxRetries: 9 });
     await until(
       () =>
         !faults.has('folder') &&
