@@ -53,7 +53,7 @@ export const FLIGHT_LIMITS: FlightLimits = {
   detachedBytes: 8 * MIB,
   stallMs: 30_000,
   lingerMs: 5_000,
-  resumeAttempts: 5,
+  resumeAttempts: 7,
   resumeProgressBytes: MIB / 4,
   resumeDelayMs: 300,
   resumeGiveUpMs: 60_000,

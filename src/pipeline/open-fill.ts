@@ -52,7 +52,7 @@ export async function openFill(visit: Visit, digest: Digest, signal: AbortSignal
   const { status } = answer.response;
   await context.access.observe({ scope, credential, digest, status, refusalCounts: true });
   if (answer.body) {
-    if (fromBytes > 0) noteResume(visit, digest, answer.body);
+    if ((answer.body.startBytes ?? 0) > 0) noteResume(visit, digest, answer.body);
     return answer.body;
   }
   if (status !== 206 && status !== 416) throw new FillRefused(answer.response);
