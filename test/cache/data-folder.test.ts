@@ -28,6 +28,16 @@ describe('cache/data-folder', () => {
     await second.release();
   });
 
+  it('leaves what may be gone on with in the spool', async () => {
+    await (await openDataFolder(directory)).release();
+    const name = `sha256-${'0'.repeat(64)}-${'1'.repeat(32)}-5-${'2'.repeat(12)}`;
+    const spool = path.join(directory, 'spool');
+    for (const file of [name, `${name}.kept`, `${name}.new`])
+      await fs.writeFile(path.join(spool, file), 'half a layer');
+    await (await openDataFolder(directory)).release();
+    assert.deepEqual((await fs.readdir(spool)).toSorted(), [name, `${name}.kept`]);
+  });
+
   it('has a new generation after an unclean stop, and where it was lost', async () => {
     const first = await openDataFolder(directory);
     await first.release();
