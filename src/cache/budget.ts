@@ -62,7 +62,8 @@ export function createBudget(parts: Parts): Budget {
       files.freeBytes(directory).catch(unknown),
       look(),
     ]);
-    const budgetBytes = maxSize === undefined ? total : bytesOf(maxSize, total);
+    // A budget above the file system's size would never be reached, and its watermarks always.
+    const budgetBytes = maxSize === undefined ? total : Math.min(bytesOf(maxSize, total), total);
     const usedBytes = contentBytes() + other + spools.bytes;
     const keptFree = Number.isFinite(total) ? bytesOf(minFree, total) : 0;
     last = {

@@ -67,6 +67,11 @@ export class CatalogueShard {
     return this.#keys.subarray(slot * KEY_WORDS, (slot + 1) * KEY_WORDS);
   }
 
+  /** The first word of a slot's key. */
+  head(slot: number): number {
+    return this.#keys[slot * KEY_WORDS] ?? 0;
+  }
+
   #columns(): (Float64Array | Uint32Array | Uint8Array)[] {
     return [this.sizes, this.storedAt, this.usedAt, this.uses, this.types, this.flags];
   }

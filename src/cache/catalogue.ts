@@ -9,6 +9,8 @@ const SHARDS = 256;
 const KEY_DIGITS = KEY_WORDS * 8;
 const MAX_USES = 255;
 const MAX_TYPES = 255;
+/** Puts the heads of sha512 behind those of sha256, as their names stand. */
+const LONG_HEAD = 2 ** 32;
 
 /** What is known of an entry besides what its file tells. */
 export interface Use {
@@ -25,6 +27,8 @@ export interface Held extends Use {
   /** Used since its row was written. */
   readonly unsaved: boolean;
   readonly digest: Digest;
+  /** A number that orders most digests as they stand; quicker to have than the digest. */
+  readonly head: number;
 }
 
 /**
@@ -203,7 +207,18 @@ class Walker implements Held {
     return ((this.shard.flags[this.slot] ?? 0) & FLAG.unsaved) !== 0;
   }
 
+  get head(): number {
+    const isLong = ((this.shard.flags[this.slot] ?? 0) & FLAG.sha512) !== 0;
+    return (isLong ? LONG_HEAD : 0) + this.shard.head(this.slot);
+  }
+
   get digest(): Digest {
     return this.#digestAt(this.shard, this.slot);
   }
+}
+
+/** As `head` of an entry. */
+export function headOf(digest: Digest): number {
+  const hex = digestHex(digest);
+  return (hex.length > KEY_DIGITS ? LONG_HEAD : 0) + Number.parseInt(hex.slice(0, 8), 16);
 }

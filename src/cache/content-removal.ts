@@ -32,19 +32,22 @@ interface Options {
 export function createContentRemoval(options: Options): ContentRemoval {
   const { directory, files, entries, turns, hot, contents, events } = options;
 
-  async function forget(digest: Digest): Promise<void> {
+  function letGo(digest: Digest): void {
     contents().forget(digest);
     hot?.drop(digest);
+  }
+
+  async function forget(digest: Digest): Promise<void> {
+    letGo(digest);
     await entries.forget(digest);
   }
 
-  async function removeNow(digest: Digest): Promise<void> {
+  async function removeFiles(digest: Digest): Promise<void> {
     // The file goes first: a row without a file heals itself, and a file without a row would come back.
     await files.unlink(contentPath(directory, digest)).catch((error: unknown) => {
       if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENOTDIR') throw error;
     });
     await discardFile(files, sumsPath(directory, digest));
-    await forget(digest);
   }
 
   /** A damaged file that cannot be kept is removed: it must not stand under its digest. */
@@ -53,12 +56,19 @@ export function createContentRemoval(options: Options): ContentRemoval {
   }
 
   return {
-    remove: (digest) => turns.run(digest, () => removeNow(digest)),
+    remove: (digest) =>
+      turns.run(digest, async () => {
+        await removeFiles(digest);
+        await forget(digest);
+      }),
 
     evict: (digest, mayGo) =>
       turns.run(digest, async () => {
         if (!mayGo()) return false;
-        await removeNow(digest);
+        await removeFiles(digest);
+        letGo(digest);
+        // Thousands may go in a row: the index has their deletions in batches, and nobody waits for it.
+        entries.drop(digest);
         return true;
       }),
 

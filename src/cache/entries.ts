@@ -4,7 +4,7 @@ import type { Entry, Index, StoredEntry, Totals } from './contract.js';
 import { createStepper } from './stepper.js';
 
 /** Rows that are read at once when entries are loaded, and written at once when their uses are saved. */
-const LOAD_ROWS = 2000;
+const LOAD_ROWS = 500;
 const SAVE_ROWS = 200;
 
 /** As it stands in the index. Rows of older releases have neither `usedAt` nor `uses`, and those ignore both. */
@@ -97,6 +97,14 @@ export class Entries {
     this.catalogue.delete(digest);
     this.#count(-before.sizeBytes, -1);
     await this.#index.delete('entry', digest);
+  }
+
+  /** As `forget`, once all rows are read; the row goes in its own time. */
+  drop(digest: Digest): void {
+    const before = this.catalogue.get(digest);
+    if (before === undefined) return;
+    this.catalogue.delete(digest);
+    void this.#index.delete('entry', digest);
   }
 
   /** Notes that the entry is used now; the row is written some time later. */

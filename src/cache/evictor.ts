@@ -104,9 +104,14 @@ export function createEvictor(options: EvictorOptions): Evictor {
     });
   }
 
-  /** Tells those who still wait that there will be no room. */
-  function settle(): void {
-    for (const { grant } of demands.splice(0)) grant?.(undefined);
+  /** Gives the room that is left to whom it is enough for, and tells the others that there will be none. */
+  function settle(roomBytes = 0): void {
+    let left = roomBytes;
+    for (const { bytes, grant } of demands.splice(0)) {
+      const isEnough = grant !== undefined && bytes <= left;
+      if (isEnough) left -= bytes;
+      grant?.(isEnough ? promise(bytes) : undefined);
+    }
   }
 
   /** Gives room to those who wait, in their order, as far as there is any. */
@@ -124,12 +129,13 @@ export function createEvictor(options: EvictorOptions): Evictor {
 
   async function round(): Promise<void> {
     const tally = new Tally();
+    let left = 0;
     try {
       for (;;) {
         if (isClosed) break;
         const space = await budget.measure();
         const roomBytes = tally.roomBytes(space);
-        const left = serve(roomBytes);
+        left = serve(roomBytes);
         tally.promisedBytes += roomBytes - left;
         const wantedBytes = wanted(left, space, tally.entries > 0);
         if (wantedBytes <= 0) break;
@@ -138,7 +144,7 @@ export function createEvictor(options: EvictorOptions): Evictor {
     } catch {
       // The disk refuses to remove, which is reported where it happens. Whoever waits goes on without it.
     } finally {
-      settle();
+      settle(left);
       tell('room', tally);
     }
   }

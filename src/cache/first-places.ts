@@ -1,5 +1,5 @@
 import type { Digest } from '../oci/digest.js';
-import type { Catalogue, Held } from './catalogue.js';
+import { type Catalogue, type Held, headOf } from './catalogue.js';
 
 /** Where an entry stands among all: by its rank, and among equals by its digest. */
 export interface Place {
@@ -20,15 +20,19 @@ export async function firstPlaces(
 ): Promise<Place[]> {
   let places: Place[] = [];
   let worst: Place | undefined;
+  let worstHead = Number.POSITIVE_INFINITY;
   await catalogue.walk((held) => {
     const rank = rankOf(held);
     if (rank === undefined || (from && rank < from.rank) || (worst && rank > worst.rank)) return true;
+    // Where thousands are equal, digests decide, and to write each out takes its time.
+    if (worst && rank === worst.rank && held.head > worstHead) return true;
     const place = { rank, digest: held.digest, sizeBytes: held.sizeBytes };
     if ((from && compare(place, from) <= 0) || (worst && compare(place, worst) >= 0)) return true;
     places.push(place);
     if (places.length < limit * 2) return true;
     places = places.toSorted(compare).slice(0, limit);
     worst = places.at(-1);
+    worstHead = worst === undefined ? Number.POSITIVE_INFINITY : headOf(worst.digest);
     return true;
   });
   return places.toSorted(compare).slice(0, limit);

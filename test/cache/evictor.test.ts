@@ -133,6 +133,17 @@ describe('cache/evictor', () => {
     assert.deepEqual(rounds, []);
   });
 
+  it('has room for a small one that waits behind a large one for which there is none', async () => {
+    hold(95);
+    kept = new Set(held.map(({ digest }) => digest));
+    const one = evictor();
+    const asked = [one.reserve(12 * TAKEN, undefined), one.reserve(3 * TAKEN, undefined)];
+    const outcomes = await Promise.all(asked);
+    assert.equal(outcomes[0], NO_ROOM);
+    assert.equal(typeof outcomes[1], 'object');
+    assert.equal(promised, 3 * TAKEN);
+  });
+
   it('goes around what may not go', async () => {
     hold(100);
     kept = new Set(held.slice(0, 5).map(({ digest }) => digest));
