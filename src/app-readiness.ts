@@ -1,5 +1,6 @@
 import type { Readiness } from './admin/server.js';
 import type { Cache } from './cache/open-cache.js';
+import type { Config } from './config/config.js';
 import { expiryOf } from './tls/expiry.js';
 import type { WatchedAuthority } from './tls/watched-authority.js';
 
@@ -27,4 +28,10 @@ export function readinessOf(
 /** The same with more that works and should not stay so. */
 export function withWarnings(readiness: Readiness, more: readonly string[]): Readiness {
   return { ...readiness, warnings: [...(readiness.warnings ?? []), ...more] };
+}
+
+/** What is told at the start and for as long as it is so: nobody is asked who may read what. */
+export function openness({ access }: Pick<Config, 'access'>): readonly string[] {
+  if (access !== 'open') return [];
+  return ['Access is open: whoever reaches this proxy can read everything in its store (--access open)'];
 }

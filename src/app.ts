@@ -9,7 +9,7 @@ import { openAdminToken } from './admin/token.js';
 import { openAuthority } from './app-authority.js';
 import { createFaultTeller, proxyEvents, storeEvents, watchUpkeep } from './app-events.js';
 import { createOutage, type OutageContext } from './app-outage.js';
-import { readinessOf, withWarnings } from './app-readiness.js';
+import { openness, readinessOf, withWarnings } from './app-readiness.js';
 import { createUpstreams } from './app-upstream.js';
 import { createBufferPool } from './cache/buffer-pool.js';
 import { createFlights } from './cache/flight.js';
@@ -185,7 +185,10 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
       metrics,
       offer: () => authority.offer(),
       readiness: () =>
-        withWarnings(readinessOf(cache, authority.watched, insecure, upstreams.parentsLeftOut()), outage.warnings()),
+        withWarnings(readinessOf(cache, authority.watched, insecure, upstreams.parentsLeftOut()), [
+          ...openness(config),
+          ...outage.warnings(),
+        ]),
       stats: () => stats(),
       inventory: createLocalInventory(cache),
       token: config.adminToken ?? (await openAdminToken(config.dataDir)),
@@ -234,9 +237,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
       'Every machine in these ranges may use this proxy; name fewer with --allow-clients, or ask for passwords with --proxy-auth',
     );
   }
-  if (config.access === 'open') {
-    logger.warn({}, 'Access is open: whoever reaches this proxy can read everything in its store (--access open)');
-  }
+  for (const warning of openness(config)) logger.warn({}, warning);
 
   let stopping: Promise<void> | undefined;
   return {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readinessOf } from '../src/app-readiness.js';
+import { openness, readinessOf } from '../src/app-readiness.js';
 import type { Cache } from '../src/cache/open-cache.js';
 import type { WatchedAuthority } from '../src/tls/watched-authority.js';
 
@@ -34,6 +34,11 @@ describe('app-readiness', () => {
     const cache = { store: { fault: undefined } } as unknown as Cache;
     const { ready, warnings } = readinessOf(cache, undefined, [], ['http://cache.test:3128']);
     assert.deepEqual([ready, warnings], [true, ['the parent proxy http://cache.test:3128 cannot be used']]);
+  });
+
+  it('tells that access is open, and nothing where it is checked', () => {
+    assert.deepEqual(openness({ access: 'check' }), []);
+    assert.match(openness({ access: 'open' }).join(), /can read everything in its store/);
   });
 
   it('names the hosts whose certificates are not checked', () => {

@@ -226,6 +226,9 @@ describe('integration/access', () => {
   it('asks nobody with --access open', async () => {
     await aliceHasPulled();
     proxy = await proxy.restart({ access: 'open' });
+    const { admin } = proxy.app;
+    const ready = (await (await fetch(`http://${admin?.host}:${admin?.port}/readyz`)).json()) as { warnings: string[] };
+    assert.ok(ready.warnings.some((warning) => warning.startsWith('Access is open')));
     const answer = await get(registry, `/v2/team/app/blobs/${layer}`);
     assert.equal(digestText(answer.body), layer);
     assert.equal(registry.hits({ kind: 'blob' }), 0);
