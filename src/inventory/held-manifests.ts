@@ -1,7 +1,7 @@
 import type { Inventory, StoredEntry } from '../cache/contract.js';
 import { type Digest, digestHex } from '../oci/digest.js';
 
-const PAGE_ENTRIES = 1_000;
+const PAGE_ENTRIES = 250;
 
 export interface FoundManifest {
   readonly entry: StoredEntry;
