@@ -261,7 +261,7 @@ for (const scheme of ['http', 'https'] as const) {
       assert.equal(wire.connections, 2);
     });
 
-    it('sends once more where a kept connection turns out to be closed', async () => {
+    it('H08: sends once more where a kept connection turns out to be closed', async () => {
       const wire = await serve((socket, _head, count) => {
         if (count === 2) socket.destroy();
         else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx');
