@@ -1,8 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import fs, { type FileHandle } from 'node:fs/promises';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { decodeLine, type FactRecord, isHead, readLines } from './facts-lines.js';
 import { errorCode } from './file-system.js';
+import { createStepper } from './stepper.js';
+
+/** Lines between two looks at whether others should have their turn. */
+const STEP_LINES = 50;
+/** Facts that are given at once; an index makes one transaction of them. */
+const TAKEN_AT_ONCE = 500;
 
 export interface ReplayOptions {
   /** Takes facts that hold, and with `takenBack` those that do no longer. Each is given once, with its last value. */
@@ -53,33 +58,39 @@ export async function replayFacts(file: string, options: ReplayOptions): Promise
 
 async function replayOpen(handle: FileHandle, endBytes: number, options: ReplayOptions): Promise<Replay> {
   const { take, onShare, stopped, startBytes, takenBack = false } = options;
+  const step = createStepper();
   // Somebody who chooses the names of repositories must not be able to make two facts meet.
   const salt = randomBytes(16);
   const lastOffsets = new Map<number, number>();
   let badLines = 0;
   let facts = 0;
   for await (const lines of readLines(handle, endBytes, startBytes)) {
-    for (const { text, offset } of lines) {
+    for (const [n, { text, offset }] of lines.entries()) {
+      if (n % STEP_LINES === 0) await step();
       const record = text === undefined ? undefined : decodeLine(text);
       if (record === undefined) badLines += 1;
       else if (!isHead(record)) lastOffsets.set(idOf(record, salt), offset);
     }
     if (stopped?.() === true) return { facts, badLines, whole: false };
     onShare?.((lines[0]?.offset ?? 0) / endBytes / 2);
-    await nextTurn();
   }
   for await (const lines of readLines(handle, endBytes, startBytes)) {
-    const holding: FactRecord[] = [];
-    for (const { text, offset } of lines) {
+    let holding: FactRecord[] = [];
+    for (const [n, { text, offset }] of lines.entries()) {
+      if (n % STEP_LINES === 0) await step();
       const record = text === undefined ? undefined : decodeLine(text);
       if (record === undefined || isHead(record) || (record.value === undefined && !takenBack)) continue;
-      if (lastOffsets.get(idOf(record, salt)) === offset) holding.push(record);
+      if (lastOffsets.get(idOf(record, salt)) !== offset) continue;
+      holding.push(record);
+      facts += 1;
+      if (holding.length < TAKEN_AT_ONCE) continue;
+      if (stopped?.() === true) return { facts, badLines, whole: false };
+      await take(holding);
+      holding = [];
     }
     if (stopped?.() === true) return { facts, badLines, whole: false };
-    facts += holding.length;
-    await take(holding);
+    if (holding.length > 0) await take(holding);
     onShare?.(0.5 + (lines[0]?.offset ?? 0) / endBytes / 2);
-    await nextTurn();
   }
   return { facts, badLines, whole: true };
 }
