@@ -78,6 +78,9 @@ describe('integration/parent-proxies', () => {
     const relay = await startRelay([urlOf(cache.place), 'direct']);
     assert.equal(relay.app.authority, undefined);
     await assert.rejects(stat(join(relay.folder, 'ca')), { code: 'ENOENT' });
+    const admin = `http://127.0.0.1:${relay.app.admin?.port}`;
+    assert.equal((await fetch(`${admin}/ca.crt`)).status, 404);
+    assert.equal((await fetch(`${admin}/readyz`)).status, 200);
     const trusted = [cache.way.ca, relay.way.ca].flat();
     const way = { proxy: relay.place, ca: trusted };
     assert.ok((await getBlob(way)).body.equals(bytes));
