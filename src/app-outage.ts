@@ -4,7 +4,7 @@ import type { Config } from './config/config.js';
 import { viaMember } from './http/via.js';
 import type { PipelineContext } from './pipeline/context.js';
 import { createOfflineTokens } from './pipeline/offline-token.js';
-import { createTagTimes } from './pipeline/tag-memory.js';
+import { createTagTimes } from './pipeline/tag-times.js';
 import type { DialTunnel } from './proxy/contract.js';
 import type { Logger } from './telemetry/log.js';
 import type { Metrics } from './telemetry/metrics.js';

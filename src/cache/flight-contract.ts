@@ -1,4 +1,3 @@
-import { ProxyError } from '../errors.js';
 import type { BodyReader } from '../http/body.js';
 import type { Digest } from '../oci/digest.js';
 import type { Entry } from './contract.js';
@@ -29,20 +28,6 @@ export type FillOpener = (signal: AbortSignal, fromBytes: number) => Promise<Fil
  * upstream may give the whole all the same. Rejects with a ProxyError, which is a ResumeFault where there is more to say.
  */
 export type FillResumer = (signal: AbortSignal, fromBytes: number) => Promise<FillBody>;
-
-/** Why an upstream would not go on with a body. */
-export class ResumeFault extends ProxyError {
-  /** True where the registry refused this client; another one that waits may still be let in. */
-  readonly isRefusal: boolean;
-  /** How long the upstream wants to be left alone, in milliseconds. */
-  readonly retryAfterMs: number;
-
-  constructor(message: string, more: { readonly isRefusal?: boolean; readonly retryAfterMs?: number }) {
-    super('upstream-truncated', message);
-    this.isRefusal = more.isRefusal ?? false;
-    this.retryAfterMs = more.retryAfterMs ?? 0;
-  }
-}
 
 /** Asks for one download. */
 export interface FillRequest {

@@ -1,8 +1,10 @@
+import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ProxyError } from '../errors.js';
-import { type FillBody, ResumeFault } from './flight-contract.js';
+import type { FillBody } from './flight-contract.js';
 import type { ResumeLimits } from './flight-limits.js';
+import { ResumeFault } from './resume-fault.js';
 
 /** A download as it is received, from one connection after the other. */
 export interface Download {
@@ -123,7 +125,7 @@ function createPatience(download: Download, limits: ResumeLimits) {
 /** The first try comes at once; of each later wait, half is left to chance, so that many downloads don't come back together. */
 function backoffMs(attempt: number, { resumeDelayMs }: ResumeLimits): number {
   if (attempt === 1) return 0;
-  return resumeDelayMs * 2 ** (attempt - 2) * (0.5 + Math.random() / 2);
+  return resumeDelayMs * 2 ** (attempt - 2) * (0.5 + randomInt(1_000) / 2_000);
 }
 
 /** Whether the fault is one that another connection may not have: the upstream's, and not its refusal of everybody. */

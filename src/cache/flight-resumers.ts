@@ -1,5 +1,6 @@
 import { ProxyError } from '../errors.js';
-import { type FillBody, type FillResumer, ResumeFault } from './flight-contract.js';
+import type { FillBody, FillResumer } from './flight-contract.js';
+import { ResumeFault } from './resume-fault.js';
 
 /**
  * The ways to ask again for a body that broke off: those of the clients that wait, the newest first since its

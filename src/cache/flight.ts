@@ -14,7 +14,6 @@ export {
   type FillResumer,
   type Flight,
   type FlightOutcome,
-  ResumeFault,
 } from './flight-contract.js';
 
 /** The table of running downloads: one for each key, however many ask. */

@@ -14,7 +14,7 @@ import type { ManifestFetches } from './manifest-fetches.js';
 import type { OfflineTokens } from './offline-token.js';
 import type { PublicProofs } from './public-proofs.js';
 import type { StoredManifests } from './stored-manifests.js';
-import type { TagTimes } from './tag-memory.js';
+import type { TagTimes } from './tag-times.js';
 
 /** What the pipeline works with. `app.ts` puts it together; nothing in here is a singleton. */
 export interface PipelineContext {

@@ -1,4 +1,5 @@
-import { type FillBody, ResumeFault } from '../cache/flight.js';
+import type { FillBody } from '../cache/flight.js';
+import { ResumeFault } from '../cache/resume-fault.js';
 import { ProxyError } from '../errors.js';
 import { headerValue, setHeader } from '../http/headers.js';
 import { retryAfterMs } from '../http/retry-after.js';

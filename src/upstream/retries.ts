@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ProxyError } from '../errors.js';
 import { headerValue } from '../http/headers.js';
@@ -41,7 +42,7 @@ export function withRetries(client: UpstreamClient, options: RetryOptions = {}):
   async function again(request: UpstreamRequest): Promise<UpstreamResponse> {
     options.onRetry?.(request.target.host);
     const { signal } = request;
-    await delay(pauseMs * (1 + 2 * Math.random()), undefined, signal && { signal }).catch(() => {
+    await delay(pauseMs + randomInt(2 * pauseMs + 1), undefined, signal && { signal }).catch(() => {
       throw new ProxyError('client-gone', 'the client went away');
     });
     return client.send(request);

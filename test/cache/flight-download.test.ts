@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { type FillResumer, type Flight, ResumeFault } from '../../src/cache/flight.js';
+import type { FillResumer, Flight } from '../../src/cache/flight.js';
+import { ResumeFault } from '../../src/cache/resume-fault.js';
 import { sampleBytes } from '../support/fake-fill.js';
 import { createFlightHarness, createGate, drain, type FlightHarness, until } from '../support/flight-harness.js';
 import { type ScriptedAnswer, type ScriptedUpstream, scriptUpstream } from '../support/scripted-upstream.js';

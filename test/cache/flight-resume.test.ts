@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { ResumeFault } from '../../src/cache/flight.js';
 import type { FillBody } from '../../src/cache/flight-contract.js';
 import { type Download, receiveWhole } from '../../src/cache/flight-resume.js';
+import { ResumeFault } from '../../src/cache/resume-fault.js';
 import { type FaultCode, ProxyError } from '../../src/errors.js';
 import { sampleBytes } from '../support/fake-fill.js';
 import { type ScriptedAnswer, scriptUpstream } from '../support/scripted-upstream.js';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { type FillBody, type FillResumer, ResumeFault } from '../../src/cache/flight-contract.js';
+import type { FillBody, FillResumer } from '../../src/cache/flight-contract.js';
 import { FlightResumers } from '../../src/cache/flight-resumers.js';
+import { ResumeFault } from '../../src/cache/resume-fault.js';
 import { ProxyError } from '../../src/errors.js';
 
 const BODY: FillBody = { sizeBytes: 1, pump: async () => {}, abort: () => {} };

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { createFlights, type Flight, type Flights, ResumeFault } from '../../src/cache/flight.js';
+import { createFlights, type Flight, type Flights } from '../../src/cache/flight.js';
 import { type Cache, openCache } from '../../src/cache/open-cache.js';
+import { ResumeFault } from '../../src/cache/resume-fault.js';
 import { ProxyError } from '../../src/errors.js';
 import { sampleBytes, sha256Of } from '../support/fake-fill.js';
 import { createGate, drain, until } from '../support/flight-harness.js';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { type FillBody, ResumeFault } from '../../src/cache/flight.js';
+import type { FillBody } from '../../src/cache/flight.js';
+import { ResumeFault } from '../../src/cache/resume-fault.js';
 import { headerValue } from '../../src/http/headers.js';
 import type { Digest } from '../../src/oci/digest.js';
 import { FillRefused, isEncoded, openFill, resumeFill } from '../../src/pipeline/open-fill.js';

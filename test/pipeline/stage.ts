@@ -17,7 +17,7 @@ import { createManifestFetches } from '../../src/pipeline/manifest-fetches.js';
 import { createOfflineTokens } from '../../src/pipeline/offline-token.js';
 import { createPublicProofs } from '../../src/pipeline/public-proofs.js';
 import { createStoredManifests } from '../../src/pipeline/stored-manifests.js';
-import { createTagTimes } from '../../src/pipeline/tag-memory.js';
+import { createTagTimes } from '../../src/pipeline/tag-times.js';
 import { startTrace } from '../../src/pipeline/trace.js';
 import { type ContentRoute, scopeOf, type Visit } from '../../src/pipeline/visit.js';
 import { canonicalRegistry } from '../../src/registries/aliases.js';
