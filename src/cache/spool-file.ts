@@ -30,7 +30,7 @@ export const KEPT_LEAST_BYTES = 1024 * 1024;
 
 /** How much may be written before it is noted that it is good: what a kill costs at most. */
 function noteStep(writtenBytes: number): number {
-  return Math.min(64 * KEPT_LEAST_BYTES, Math.max(KEPT_LEAST_BYTES, writtenBytes / 8));
+  return Math.min(64 * KEPT_LEAST_BYTES, Math.max(KEPT_LEAST_BYTES, writtenBytes / 3));
 }
 
 /** Opens a new spool file. Rejects with the system's error. */
