@@ -1,4 +1,4 @@
-import { Agent, type buildConnector, Pool } from 'undici';
+import type { Agent, buildConnector } from 'undici';
 import type { RawHeaders, Target } from '../http/exchange.js';
 import { setHeader } from '../http/headers.js';
 import { formatAuthority } from '../net/authority.js';
@@ -10,6 +10,9 @@ import type { ConnectionShares, UplinkLimits } from './uplink-limits.js';
 
 /** More header lines than this are an attack or a mistake; Node would silently drop those beyond 2,000 (threats D17). */
 const MAX_HEADER_LINES = 200;
+
+/** undici takes 50 ms to load, and a proxy is of use to its clients before it asks anybody. */
+const LOAD_AFTER_MS = 1_000;
 
 const REPEATABLE = new Set(['GET', 'HEAD']);
 
@@ -46,15 +49,14 @@ function connectionsTo(limits: UplinkLimits | undefined, origin: URL, share: key
   return limits?.connectionsTo(host, Number(port) || (protocol === 'https:' ? 443 : 80))[share] ?? null;
 }
 
-/**
- * The client for everything that is not a blob's body: HTTP/1.1 with kept connections, no redirects followed, no body
- * decoded, headers kept as they stand on the wire. A GET or HEAD that dies on a kept connection before its answer
- * begins is sent once more on a fresh one (threats H08). Requests with a body have connections of their own.
- */
-export function createUpstreamClient(
-  options: ClientOptions,
-  timeouts: UpstreamTimeouts = DEFAULT_TIMEOUTS,
-): UpstreamClient {
+interface Agents {
+  readonly small: Agent;
+  /** Uploads may take long, and nothing else is to wait for them. */
+  readonly bulk: Agent;
+}
+
+async function createAgents(options: ClientOptions, timeouts: UpstreamTimeouts): Promise<Agents> {
+  const { Agent, Pool } = await import('undici');
   const agentOptions = {
     connect: connector({ ...options, ...connectTimeouts(timeouts) }),
     headersTimeout: timeouts.headMs,
@@ -69,12 +71,31 @@ export function createUpstreamClient(
       factory: (origin, given: object) =>
         new Pool(origin, { ...given, connections: connectionsTo(options.limits, new URL(origin), share) }),
     });
-  const agent = agentFor('small');
-  // Uploads may take long, and nothing else is to wait for them.
-  const uploads = agentFor('bulk');
+  return { small: agentFor('small'), bulk: agentFor('bulk') };
+}
+
+/**
+ * The client for everything that is not a blob's body: HTTP/1.1 with kept connections, no redirects followed, no body
+ * decoded, headers kept as they stand on the wire. A GET or HEAD that dies on a kept connection before its answer
+ * begins is sent once more on a fresh one (threats H08). Requests with a body have connections of their own.
+ */
+export function createUpstreamClient(
+  options: ClientOptions,
+  timeouts: UpstreamTimeouts = DEFAULT_TIMEOUTS,
+): UpstreamClient {
+  let opening: Promise<Agents> | undefined;
+  const loading = setTimeout(() => void agents().catch(() => {}), LOAD_AFTER_MS);
+  loading.unref();
+
+  function agents(): Promise<Agents> {
+    clearTimeout(loading);
+    opening ??= createAgents(options, timeouts);
+    return opening;
+  }
 
   async function once(request: UpstreamRequest): Promise<UpstreamResponse> {
-    const answer = await (request.body === undefined ? agent : uploads).request({
+    const { small, bulk } = await agents();
+    const answer = await (request.body === undefined ? small : bulk).request({
       origin: originOf(request.target),
       path: request.path,
       method: request.method,
@@ -118,7 +139,9 @@ export function createUpstreamClient(
       }
     },
     async close() {
-      await Promise.all([agent.destroy(), uploads.destroy()]);
+      clearTimeout(loading);
+      const opened = await opening;
+      await Promise.all([opened?.small.destroy(), opened?.bulk.destroy()]);
     },
   };
 }
