@@ -11,6 +11,8 @@ const FILE_NAME = 'index.v1.sqlite';
 /** No entry or fact begins with this, because kinds have no such name. */
 const REBUILT_KEY = 'meta:rebuilt';
 const TOTALS_KEY = 'meta:totals';
+/** A file that is read whole within a fraction of a second, from a slow disk too: some 100,000 entries. */
+const CHECKED_AT_START_BYTES = 64 * 1024 * 1024;
 const BUSY_TIMEOUT_MS = 2_000;
 
 interface Database {
@@ -36,7 +38,7 @@ export function indexFile(directory: string): string {
 /**
  * Opens the index of a data folder. A file that cannot be used is moved aside and a new one begun; where not even that
  * works, the index lives in memory and the fault is reported. `checkWhole` reads the whole file for damage first, for
- * use after an unclean stop.
+ * use after an unclean stop; damage in a large one, which would take too long, is found where it is met.
  */
 export async function openKeyvIndex(
   directory: string,
@@ -46,7 +48,8 @@ export async function openKeyvIndex(
 ): Promise<Index> {
   const file = indexFile(directory);
   try {
-    return await indexOn(await openDatabase(`sqlite://${file}`, checkWhole), faults, hooks);
+    const isChecked = checkWhole && (await isSmall(file));
+    return await indexOn(await openDatabase(`sqlite://${file}`, isChecked), faults, hooks);
   } catch (error) {
     faults.report('index', storeFault(`use the index ${FILE_NAME}, so it is rebuilt`, error));
   }
@@ -67,6 +70,11 @@ export async function beginKeyvIndex(directory: string, faults: FaultBoard, hook
     // The fault stands until there is a file again, however well memory works.
     return indexOn(await openDatabase('sqlite://:memory:', false), { ...faults, clear: () => {} }, hooks);
   }
+}
+
+async function isSmall(file: string): Promise<boolean> {
+  const stat = await fs.stat(file).catch(() => undefined);
+  return stat === undefined || stat.size <= CHECKED_AT_START_BYTES;
 }
 
 async function openDatabase(uri: string, checkWhole: boolean): Promise<Database> {

@@ -159,6 +159,16 @@ describe('cache/keyv-index', () => {
     assert.deepEqual(folder.faults, []);
   });
 
+  it('does not read a large file whole before it is ready', async () => {
+    await fill();
+    const content = await fs.readFile(file);
+    await fs.writeFile(file, content.fill(0xa5, content.length - 8_192, content.length - 4_096));
+    // Not written, and behind the end that the header tells: it only makes the file large.
+    await fs.truncate(file, 65 * 1024 * 1024);
+    assert.equal((await open(true)).needsRebuild, false);
+    assert.deepEqual(await brokenFiles(), []);
+  });
+
   it('keeps the latest broken file only', async () => {
     await fs.writeFile(`${file}.broken-1`, 'older');
     await fs.writeFile(file, 'garbage '.repeat(1_000));

@@ -110,6 +110,21 @@ describe('cache/store-room', () => {
     reader.close();
   });
 
+  it('gives nothing from memory of what it has evicted', async () => {
+    const cache = await folder.open({ room: { maxSize: TWENTY, maxAgeMs: 1 }, hotBytes: 1_000_000 });
+    await cache.rebuilt;
+    const small = Buffer.from('a manifest');
+    const { digest } = await cache.store.put(digestOfBytes(small), small, 'x/y');
+    assert.deepEqual(await readFrom(cache.store, digest, 0), small);
+    // Uses are kept to the second, so by now it was used in another one, or will be.
+    while (await cache.store.lookup(digest)) await cache.tend();
+    assert.equal(await cache.store.open(digest), undefined);
+    assert.equal(await cache.store.readAll(digest, 100), undefined);
+    assert.deepEqual(cache.store.usage, { bytes: 0, entries: 0 });
+    await cache.store.put(digest, small, 'x/y');
+    assert.deepEqual(await readFrom(cache.store, digest, 0), small);
+  });
+
   it('takes what is larger than the budget for nothing to store, and evicts nothing for it', async () => {
     const cache = await open({ maxSize: TWENTY });
     const digests = await putLayers(cache, 10);
