@@ -30,6 +30,13 @@ export interface FactsLog {
   close(): Promise<void>;
 }
 
+/** What the log tells of that nobody waits for. */
+export interface FactsLogEvents {
+  fault(error: unknown): void;
+  /** It has just worked. */
+  well(): void;
+}
+
 interface OpenLog {
   readonly handle: FileHandle;
   readonly ino: number;
@@ -44,9 +51,9 @@ export function factsLogPath(directory: string): string {
 /**
  * A log for appending. The file is opened with the first record, and again where it was deleted or replaced. When it has
  * more than doubled since its last compaction it is compacted beside the appending; a crash leaves the old log or the
- * new one. `onFault` hears what nobody waits for.
+ * new one. What fails is tried again every second.
  */
-export function createFactsLog(file: string, onFault: (error: unknown) => void = () => {}): FactsLog {
+export function createFactsLog(file: string, events: FactsLogEvents): FactsLog {
   let opened: OpenLog | undefined;
   let mustBreakLine = false;
   let gathered: string[] = [];
@@ -88,6 +95,7 @@ export function createFactsLog(file: string, onFault: (error: unknown) => void =
       log.sizeBytes += Buffer.byteLength(text);
       if (sync) await log.handle.datasync();
       else syncSoon();
+      events.well();
       compactWhenOvergrown(log);
     } catch (error) {
       gathered = [...lines, ...gathered].slice(-OWED_LINES);
@@ -124,9 +132,20 @@ export function createFactsLog(file: string, onFault: (error: unknown) => void =
     if (closed) return;
     syncTimer ??= setTimeout(() => {
       syncTimer = undefined;
-      const wait = gathered.length > 0 ? (next ??= enqueue(writeGathered)) : Promise.resolve();
-      wait.then(() => opened?.handle.datasync()).catch(onFault);
+      void syncNow();
     }, SYNC_EVERY_MS).unref();
+  }
+
+  async function syncNow(): Promise<void> {
+    try {
+      if (gathered.length > 0) await (next ??= enqueue(writeGathered));
+      await opened?.handle.datasync();
+      events.well();
+    } catch (error) {
+      if (closed) return;
+      events.fault(error);
+      syncSoon();
+    }
   }
 
   function compactWhenOvergrown(log: OpenLog): void {
@@ -142,7 +161,7 @@ export function createFactsLog(file: string, onFault: (error: unknown) => void =
       await compact(log);
       compactAboveBytes = 0;
     } catch (error) {
-      if (!closed) onFault(error);
+      if (!closed) events.fault(error);
     } finally {
       compacting = undefined;
     }

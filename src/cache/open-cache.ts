@@ -82,7 +82,10 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
       ...(options.lookEveryMs !== undefined && { lookEveryMs: options.lookEveryMs }),
     });
     const factsFile = factsLogPath(directory);
-    const log = createFactsLog(factsFile, (error) => faults.report('facts', storeFault('keep facts.log', error)));
+    const log = createFactsLog(factsFile, {
+      fault: (error) => faults.report('facts', storeFault('keep facts.log', error)),
+      well: () => faults.clear('facts'),
+    });
     const rebuild = createIndexRebuild({ factsFile, log, index, faults, events });
     let pins: PinBoard | undefined;
     const facts = createFactStore(log, index, faults, (kind, key) => {

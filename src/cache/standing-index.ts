@@ -12,6 +12,7 @@ const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 60_000;
 const MAGIC = 'SQLite format 3\0';
 const PAGE_BYTES = 512;
+const MOST_MOVES = 3;
 /** What SQLite says of a file that is none, or of one that is damaged. Anything else may pass. */
 const BROKEN: ReadonlySet<string> = new Set(['SQLITE_CORRUPT', 'SQLITE_NOTADB', 'SQLITE_READONLY_DBMOVED']);
 
@@ -36,6 +37,7 @@ export async function openStandingIndex(options: StandingIndexOptions): Promise<
   let inner: Index | undefined;
   let ino: number | undefined;
   let sizeBytes = 0;
+  let moves = 0;
   let isDistrusted = false;
   let isInMemory = false;
   let isClosed = false;
@@ -102,7 +104,14 @@ export async function openStandingIndex(options: StandingIndexOptions): Promise<
       .stat(file)
       .catch((error: unknown) => (errorCode(error) === 'ENOENT' ? undefined : 'unknown'));
     if (standing === 'unknown') return false;
-    if (standing?.ino !== ino || standing.size < sizeBytes || standing.size % PAGE_BYTES !== 0) return true;
+    if (standing === undefined) return true;
+    if (standing.ino !== ino) {
+      moves += 1;
+      // Some file systems number a file anew each time it is looked at; then its number says nothing.
+      if (moves <= MOST_MOVES) return true;
+      ino = standing.ino;
+    }
+    if (standing.size < sizeBytes || standing.size % PAGE_BYTES !== 0) return true;
     sizeBytes = standing.size;
     return !(await hasMagic(file));
   }

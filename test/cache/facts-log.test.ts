@@ -11,12 +11,14 @@ describe('cache/facts-log', () => {
   let file: string;
   let opened: FactsLog[];
   let faults: unknown[];
+  let wells: string[];
 
   beforeEach(async () => {
     folder = await createCacheFolder();
     file = factsLogPath(folder.directory);
     opened = [];
     faults = [];
+    wells = [];
   });
   afterEach(async () => {
     for (const log of opened) await log.close();
@@ -24,7 +26,7 @@ describe('cache/facts-log', () => {
   });
 
   function open(): FactsLog {
-    const log = createFactsLog(file, (error) => faults.push(error));
+    const log = createFactsLog(file, { fault: (error) => faults.push(error), well: () => wells.push('well') });
     opened.push(log);
     return log;
   }
@@ -91,6 +93,17 @@ describe('cache/facts-log', () => {
       ['b', 2],
     ]);
     assert.match(await fs.readFile(file, 'utf8'), /"i":"x"\}/);
+  });
+
+  it('I04: writes what is owed by itself, and says that it works again', async () => {
+    await fs.mkdir(file);
+    const log = open();
+    await assert.rejects(log.append({ kind: 'tag', key: 'a', value: 1 }), { code: 'EISDIR' });
+    while (faults.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.equal(wells.length, 0);
+    await fs.rmdir(file);
+    while (wells.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.deepEqual((await standing()).pairs, [['a', 1]]);
   });
 
   it('I07: begins again where the file was deleted or replaced while it was open', async () => {
