@@ -60,9 +60,17 @@ async function main(): Promise<void> {
     },
   });
   const wanted = values.only?.split(',');
-  const unknown = wanted?.filter((name) => !CASES.some((one) => one.name === name)) ?? [];
-  if (values.help || unknown.length > 0) {
-    process.stderr.write(unknown.length > 0 ? `There is no case ${unknown.join(', ')}.\n\n${USAGE}` : USAGE);
+  const problems = [
+    ...(wanted ?? [])
+      .filter((name) => !CASES.some((one) => one.name === name))
+      .map((name) => `There is no case ${name}.`),
+    ...(values.peers?.split(',') ?? [])
+      .filter((name) => !PEER_NAMES.some((one) => one === name))
+      .map((name) => `There is no peer ${name}.`),
+    ...(values.rounds === undefined || Number(values.rounds) >= 1 ? [] : ['--rounds takes a number from 1.']),
+  ];
+  if (values.help || problems.length > 0) {
+    process.stderr.write([...problems.map((problem) => `${problem}\n`), USAGE].join('\n'));
     process.exitCode = values.help ? 0 : 2;
     return;
   }
@@ -103,4 +111,10 @@ async function resultsOf(one: BenchCase, bench: Bench): Promise<CaseResult[]> {
   }
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  // Such as a program that every case needs, or an option that there is not.
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = 1;
+}
