@@ -1,5 +1,4 @@
 import { performance } from 'node:perf_hooks';
-import { setTimeout as delay } from 'node:timers/promises';
 import { ProxyError } from '../errors.js';
 import type { BodyReader } from '../http/body.js';
 import type { Digest } from '../oci/digest.js';
@@ -14,6 +13,7 @@ import type { CacheStore, Entry, FactStore, Index, Inventory, StoreEvents, Total
 import type { DataFolder } from './data-folder.js';
 import { Entries } from './entries.js';
 import { createInventory } from './entry-listing.js';
+import { beginLoading } from './entry-loading.js';
 import type { FaultBoard } from './fault-board.js';
 import { type FileSystem, nodeFileSystem, storeFault } from './file-system.js';
 import { createHotContent, HOT_CONTENT_BYTES } from './hot-content.js';
@@ -27,9 +27,6 @@ import { createSteadyClock } from './steady-clock.js';
 import { createStoreRoom, type RoomOptions } from './store-room.js';
 import { createSpools } from './store-spools.js';
 import { readSums } from './sums-file.js';
-
-/** What a start waits for the rows to be read; those of a large store are read while it serves. */
-const LOAD_WAIT_MS = 200;
 
 /** How often uses are written into the index, and what is too old or too much is looked for. */
 const TEND_EVERY_MS = 60_000;
@@ -125,8 +122,8 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     describe: (digest) => entries.find(digest),
   });
   await entries.takeTotals();
-  const loading = entries.load(() => closed);
-  await Promise.race([loading, delay(LOAD_WAIT_MS, undefined, { ref: false })]);
+  const stopping = new AbortController();
+  const { loading } = await beginLoading(entries, stopping.signal);
 
   async function lookup(digest: Digest): Promise<Entry | undefined> {
     return entries.hot(digest) ?? turns.run(digest, () => recallOrAdopt(digest));
@@ -265,6 +262,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     },
     async close() {
       closed = true;
+      stopping.abort();
       clearInterval(tending);
       await room.close();
       await loading;

@@ -6,6 +6,8 @@ import { createStepper } from './stepper.js';
 /** Rows that are read at once when entries are loaded, and written at once when their uses are saved. */
 const LOAD_ROWS = 500;
 const SAVE_ROWS = 200;
+/** A store of more is large: the rest of its rows is read once there is time. */
+const FEW_ROWS = 5000;
 
 /** As it stands in the index. Rows of older releases have neither `usedAt` nor `uses`, and those ignore both. */
 interface EntryRow {
@@ -52,10 +54,14 @@ export class Entries {
     this.#kept = await this.#index.takeTotals();
   }
 
-  /** Reads all rows, in steps; the entries can be used meanwhile. Ends early when `stopped` says so. */
-  async load(stopped: () => boolean): Promise<void> {
+  /**
+   * Reads all rows, in steps; the entries can be used meanwhile. Ends early when `stopped` says so. Where there are many,
+   * it waits for `whenLarge` after the first few thousand.
+   */
+  async load(stopped: () => boolean, whenLarge: () => Promise<unknown> = async () => {}): Promise<void> {
     const step = createStepper();
     let after: string | undefined;
+    let count = 0;
     for (;;) {
       if (stopped()) return;
       const rows = await this.#index.page('entry', { limit: LOAD_ROWS, ...(after !== undefined && { after }) });
@@ -63,6 +69,8 @@ export class Entries {
       const last = rows.at(-1);
       if (last === undefined) break;
       after = last.key;
+      count += rows.length;
+      if (count >= FEW_ROWS && count - rows.length < FEW_ROWS) await whenLarge();
       await step();
     }
     this.#kept = undefined;

@@ -82,6 +82,27 @@ describe('cache/entries', () => {
     assert.deepEqual(entries.usage, { bytes: 99, entries: 1 });
   });
 
+  it('waits with the rest of many rows until there is time, and is used meanwhile', async () => {
+    const row = { sizeBytes: 1, storedAt: 5 };
+    const digests = Array.from({ length: 6000 }, (_, n) => digestOfBytes(Buffer.from(`many ${n}`)));
+    await Promise.all(digests.map((one) => index.set('entry', one, row)));
+    const entries = new Entries(index);
+    let waited = 0;
+    await entries.load(
+      () => false,
+      async () => {
+        waited += 1;
+        assert.equal(entries.isLoaded, false);
+        const last = digests.toSorted().at(-1);
+        assert.ok(last);
+        assert.equal(entries.hot(last), undefined);
+        assert.equal((await entries.find(last))?.sizeBytes, 1);
+      },
+    );
+    assert.equal(waited, 1);
+    assert.deepEqual(entries.usage, { bytes: 6000, entries: 6000 });
+  });
+
   it('keeps uses over a restart once they are saved, and takes the time of storing where there are none', async () => {
     let now = 1_800_000_000_000;
     const entries = new Entries(index, () => now);
