@@ -68,7 +68,8 @@ describe('threats/answers of upstreams', function () {
     authority = `127.0.0.1:${(upstream.address() as AddressInfo).port}`;
     const places = { tokenAuthority: authority, cdnAuthority: authority, plainAuthority: authority };
     const registry = { authority, ...places, ca: certificates.certificatePem } as unknown as FakeRegistry;
-    proxy = await startProxy({ registries: [registry] });
+    // Through an outage the proxy answers by itself, and a registry that speaks no HTTP has one.
+    proxy = await startProxy({ registries: [registry], flags: { outage: 'fail' } });
   });
   after(async () => {
     await proxy?.close();
