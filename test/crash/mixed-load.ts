@@ -8,10 +8,10 @@ const CLIENTS = 6;
 
 /** What clients got from one proxy until it was killed. */
 export interface LoadReport {
-  readonly whole: number;
-  readonly broken: number;
+  whole: number;
+  broken: number;
   /** Answers that came to a clean end with bytes that are not the registry's. */
-  readonly wrong: readonly string[];
+  readonly wrong: string[];
 }
 
 /** Content that grows with every round, so that there is always something to fetch. */
@@ -59,15 +59,14 @@ function pick<T>(from: readonly T[]): T {
   return from[from.length - 1 - back] as T;
 }
 
-/** Lets clients loose on a proxy. They stop when `isOver` says so; a broken answer is no fault, a wrong one is. */
+/** Lets clients loose on a proxy and counts what they get into `report`. They stop when `isOver` says so. */
 export async function runLoad(
   content: Content,
   registry: FakeRegistry,
   way: Way,
+  report: LoadReport,
   isOver: () => boolean,
-): Promise<LoadReport> {
-  const report = { whole: 0, broken: 0, wrong: [] as string[] };
-
+): Promise<void> {
   async function client(): Promise<void> {
     while (!isOver()) {
       try {
@@ -123,5 +122,4 @@ export async function runLoad(
   }
 
   await Promise.all(Array.from({ length: CLIENTS }, client));
-  return report;
 }

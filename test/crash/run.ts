@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { startFakeRegistry } from '../support/fake-registry.js';
 import { pullImage } from '../support/pull-image.js';
 import { createTempDir } from '../support/temp-dir.js';
-import { Content, runLoad } from './mixed-load.js';
+import { Content, type LoadReport, runLoad } from './mixed-load.js';
 import { startCrashProxy } from './proxy-process.js';
 import { judgeFolder, spoolNames } from './stored-files.js';
 
@@ -20,8 +20,12 @@ const { values } = parseArgs({
 const kills = Number(values.kills);
 /** Every so many kills hit a proxy that is still starting. */
 const EARLY_EVERY = 5;
-const LONGEST_LOAD_MS = 700;
+/** A kill comes some time after so many whole answers at most, so that a slow machine gets as far as a quick one. */
+const MOST_ANSWERS = 15;
+const LONGEST_REST_MS = 200;
 const LONGEST_START_MS = 400;
+/** What the proxy keeps of downloads that broke off, and their side-cars. */
+const MOST_KEPT = 2 * 16;
 /** A spool that nobody keeps; kept prefixes have other names. */
 const STRAY_SPOOL = /^[0-9a-f]{24}$/;
 
@@ -52,14 +56,21 @@ async function oneKill(n: number): Promise<void> {
   } else {
     const { way, startMs } = await proxy.ready;
     starts.push(startMs);
-    const stray = (await spoolNames(data)).filter((name) => STRAY_SPOOL.test(name));
+    const spools = await spoolNames(data);
+    const stray = spools.filter((name) => STRAY_SPOOL.test(name));
     if (stray.length > 0) complaints.push(`after start ${n} the spool held ${stray.join(', ')}`);
-    let isOver = false;
-    const load = runLoad(content, registry, way, () => isOver);
-    await delay(Math.random() * LONGEST_LOAD_MS);
-    isOver = true;
+    if (spools.length > MOST_KEPT) complaints.push(`after start ${n} the spool held ${spools.length} kept files`);
+    const over = new AbortController();
+    const report: LoadReport = { whole: 0, broken: 0, wrong: [] };
+    const load = runLoad(content, registry, way, report, () => over.signal.aborted);
+    const answers = Math.floor(Math.random() * MOST_ANSWERS);
+    const { process: child } = proxy;
+    while (report.whole < answers && report.wrong.length === 0 && child.exitCode === null) await delay(5);
+    await delay(Math.random() * LONGEST_REST_MS);
+    over.abort();
+    if (child.exitCode !== null) complaints.push(`before kill ${n} the proxy ended by itself with ${child.exitCode}`);
     await proxy.kill();
-    const report = await load;
+    await load;
     whole += report.whole;
     broken += report.broken;
     complaints.push(...report.wrong.map((what) => `wrong bytes before kill ${n}: ${what}`));
