@@ -79,7 +79,7 @@ export function createRegistryHealth(options: RegistryHealthOptions): RegistryHe
     );
     const answered = asking.then((response) => {
       response.discard();
-      return response.status < 500;
+      return response.status === 429 || !isOutageStatus(response.status);
     });
     answered.catch(() => {});
     return Promise.race([answered, late]);
@@ -216,20 +216,21 @@ const NO_ANSWER: ReadonlySet<string> = new Set([
   'upstream-connect',
   'upstream-timeout',
   'upstream-truncated',
-  'upstream-protocol',
   'upstream-parent',
   'offline',
 ]);
 
-/** Whether a request failed because nobody answered. What a certificate or our own rules forbid is no outage. */
+/** Whether a request failed because nobody answered. An answer that is none, a bad certificate and our own rules are no outage. */
 export function isOutageFault(error: unknown): boolean {
   return error instanceof ProxyError && NO_ANSWER.has(error.code);
 }
 
-/** Whether a status says that the registry cannot answer now. 501 and 505 say that it never will. */
+/** Whether a status says that the registry cannot answer now; from 520 on, a CDN before it says so. */
 export function isOutageStatus(status: number): boolean {
-  return status === 429 || (status >= 500 && status !== 501 && status !== 505);
+  return OUTAGE_STATUSES.has(status) || (status >= 520 && status <= 530);
 }
+
+const OUTAGE_STATUSES: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
 
 /** The same client, whose answers and failures are told to `health`. Only what a registry answers counts, no CDN and no token server. */
 export function watchedBy(client: UpstreamClient, health: RegistryHealth): UpstreamClient {

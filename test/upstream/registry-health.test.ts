@@ -147,8 +147,9 @@ describe('upstream/registry-health', () => {
   }
 
   it('knows what is an outage and what is not', () => {
-    for (const status of [429, 500, 502, 503, 504, 599]) assert.equal(isOutageStatus(status), true, String(status));
-    for (const status of [200, 307, 400, 401, 403, 404, 416, 501, 505]) {
+    for (const status of [429, 500, 502, 503, 504, 521, 524])
+      assert.equal(isOutageStatus(status), true, String(status));
+    for (const status of [200, 307, 400, 401, 403, 404, 416, 501, 505, 599]) {
       assert.equal(isOutageStatus(status), false, String(status));
     }
     for (const code of [
@@ -159,7 +160,14 @@ describe('upstream/registry-health', () => {
       'offline',
     ] as const)
       assert.equal(isOutageFault(new ProxyError(code, '')), true, code);
-    for (const code of ['upstream-tls', 'egress-refused', 'upstream-redirect', 'client-gone', 'loop'] as const)
+    for (const code of [
+      'upstream-tls',
+      'upstream-protocol',
+      'egress-refused',
+      'upstream-redirect',
+      'client-gone',
+      'loop',
+    ] as const)
       assert.equal(isOutageFault(new ProxyError(code, '')), false, code);
     assert.equal(isOutageFault(new Error('a mistake of ours')), false);
   });
