@@ -20,6 +20,8 @@ interface Span {
 export interface CdnFaults {
   /** Breaks the first transfer of each blob that is longer off after so many bytes. */
   cutFirstBytes?: number | undefined;
+  /** Runs when the bytes of such a transfer are sent; it is broken off when this has come back. */
+  beforeCut?: (() => Promise<void>) | undefined;
 }
 
 /** The bytes that a single `Range` asks for; undefined where it cannot be satisfied. */
@@ -36,6 +38,7 @@ function deliver(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   cutBytes: (path: string, length: number) => number | undefined,
+  beforeCut: () => Promise<void>,
 ): number {
   const url = new URL(incoming.url ?? '/', 'https://cdn');
   if (!isSigned(url)) {
@@ -69,7 +72,9 @@ function deliver(
   }
   const cut = cutBytes(url.pathname, span.end - span.start);
   if (cut !== undefined) {
-    outgoing.write(readFileSync(file).subarray(span.start, span.start + cut), () => outgoing.destroy());
+    outgoing.write(readFileSync(file).subarray(span.start, span.start + cut), () => {
+      void beforeCut().then(() => outgoing.destroy());
+    });
     return cut;
   }
   pipeline(createReadStream(file, { start: span.start, end: span.end - 1 }), outgoing, () => {});
@@ -97,7 +102,7 @@ export async function startCdn(
     cert: readFileSync(certificates.serverCertificateFile),
   };
   const server = createServer(tls, (incoming, outgoing) => {
-    const bytes = deliver(blobsFolder, incoming, outgoing, cutBytes);
+    const bytes = deliver(blobsFolder, incoming, outgoing, cutBytes, async () => faults.beforeCut?.());
     seen.push({
       place: 'cdn',
       method: incoming.method ?? '',
