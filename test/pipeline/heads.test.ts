@@ -43,4 +43,18 @@ describe('pipeline/heads', () => {
     for (const one of asked) await assert.rejects(one, /down/);
     assert.equal((await heads.ask('a', async () => ({ status: 200, headers: [] }))).status, 200);
   });
+
+  it('knows which question runs, and whether the same runs for another credential', async () => {
+    const heads = createHeads();
+    let answer: (value: HeadAnswer) => void = () => {};
+    const asked = heads.ask('tag alice', () => new Promise((resolve) => (answer = resolve)), 'tag');
+    const other = heads.ask('tag bob', async () => ({ status: 200, headers: [] }), 'tag');
+    assert.deepEqual([heads.isRunning('tag alice'), heads.isRunning('tag carol')], [true, false]);
+    assert.deepEqual([heads.isAsking('tag'), heads.isAsking('other')], [true, false]);
+    await other;
+    assert.equal(heads.isAsking('tag'), true);
+    answer({ status: 200, headers: [] });
+    await asked;
+    assert.deepEqual([heads.isRunning('tag alice'), heads.isAsking('tag')], [false, false]);
+  });
 });
