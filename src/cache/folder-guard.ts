@@ -18,6 +18,8 @@ export interface FolderGuardOptions {
 }
 
 export interface FolderGuard {
+  /** Resolves when the look that is under way, or else a new one, has ended. */
+  look(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -28,7 +30,14 @@ export interface FolderGuard {
  */
 export function startFolderGuard({ directory, files, faults, everyMs }: FolderGuardOptions): FolderGuard {
   const kept = new Map<string, string>();
-  let looking: Promise<void> | undefined = lookOnce();
+  let looking: Promise<void> | undefined;
+
+  function look(): Promise<void> {
+    looking ??= lookOnce().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  }
 
   async function lookOnce(): Promise<void> {
     try {
@@ -40,7 +49,6 @@ export function startFolderGuard({ directory, files, faults, everyMs }: FolderGu
     }
     if (faults.has('writing') && (await canWrite())) faults.clear('writing');
     if (faults.has('reading') && (await canRead())) faults.clear('reading');
-    looking = undefined;
   }
 
   /** Only what is surely not there: a folder that cannot be looked into may be there tomorrow. */
@@ -100,11 +108,11 @@ export function startFolderGuard({ directory, files, faults, everyMs }: FolderGu
     }
   }
 
-  const timer = setInterval(() => {
-    looking ??= lookOnce();
-  }, everyMs);
+  void look();
+  const timer = setInterval(() => void look(), everyMs);
   timer.unref();
   return {
+    look,
     async close() {
       clearInterval(timer);
       await looking;

@@ -26,8 +26,10 @@ describe('cache/folder-guard', () => {
     await temp.remove();
   });
 
-  function guard(files: Partial<FileSystem> = {}): void {
-    guards.push(startFolderGuard({ directory, files: { ...nodeFileSystem, ...files }, faults, everyMs: 5 }));
+  function guard(files: Partial<FileSystem> = {}): FolderGuard {
+    const started = startFolderGuard({ directory, files: { ...nodeFileSystem, ...files }, faults, everyMs: 5 });
+    guards.push(started);
+    return started;
   }
 
   async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
@@ -37,8 +39,7 @@ describe('cache/folder-guard', () => {
   it('I07: brings a deleted folder back, with the small files that were in it', async () => {
     const texts = { VERSION: '1\n', generation: 'abc\n', 'admin.token': 'secret\n' };
     for (const [name, text] of Object.entries(texts)) await fs.writeFile(path.join(directory, name), text);
-    guard();
-    await delay(30);
+    await guard().look();
     await fs.rm(directory, { recursive: true, maxRetries: 9 });
     await until(() =>
       fs.readFile(path.join(directory, 'VERSION'), 'utf8').then(
@@ -62,17 +63,16 @@ describe('cache/folder-guard', () => {
 
   it('leaves a single file alone that somebody took away', async () => {
     for (const name of ['VERSION', 'admin.token']) await fs.writeFile(path.join(directory, name), 'x');
-    guard();
-    await delay(30);
+    const looking = guard();
+    await looking.look();
     await fs.rm(path.join(directory, 'admin.token'));
-    await delay(30);
+    for (let n = 0; n < 3; n += 1) await looking.look();
     await assert.rejects(fs.stat(path.join(directory, 'admin.token')), { code: 'ENOENT' });
   });
 
   it('I07: says so where the folder cannot be made again, and goes on trying', async () => {
     await fs.writeFile(path.join(directory, 'VERSION'), '1\n');
-    guard();
-    await delay(30);
+    await guard().look();
     await fs.rename(directory, `${directory}.away`);
     while (
       !(await fs.writeFile(directory, '').then(
