@@ -126,7 +126,8 @@ describe('integration/door: who may use it', () => {
     await proxy.close();
   });
 
-  it('A12: names the ranges that are let in where it listens for other machines and nobody has said who may come', async () => {
+  it('A12: names the ranges that are let in where it listens for other machines and nobody has said who may come', async function () {
+    this.timeout(60_000);
     const warning = /"ranges":"127\.0\.0\.0\/8 [^"]*100\.64\.0\.0\/10[^"]*","msg":"Every machine in these ranges/;
     for (const [flags, warns] of [
       [{ listen: '0.0.0.0:0' }, true],
