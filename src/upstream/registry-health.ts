@@ -69,26 +69,31 @@ const TOKEN_SERVER_FRESH_MS = 10_000;
 export function createRegistryHealth(options: RegistryHealthOptions): RegistryHealth {
   const watched = new Map<string, Watched>();
 
-  async function ask(target: Target, path: string, timeoutMs: number): Promise<boolean> {
+  async function ask(target: Target, path: string, timeoutMs: number, registry: Target): Promise<boolean> {
     const headers = ['Accept', '*/*', 'User-Agent', 'entrepot', 'Accept-Encoding', 'identity', 'Connection', 'close'];
     const signal = AbortSignal.timeout(timeoutMs);
-    const asking = options.client.send({ target, method: 'GET', path, headers, signal });
+    const led = target === registry ? {} : { onBehalfOf: registry };
+    const asking = options.client.send({ target, ...led, method: 'GET', path, headers, signal });
     // A connection that is being made does not hear the signal.
     const late = new Promise<false>((resolve) =>
       signal.addEventListener('abort', () => resolve(false), { once: true }),
     );
-    const answered = asking.then((response) => {
-      response.discard();
-      return response.status === 429 || !isOutageStatus(response.status);
-    });
-    answered.catch(() => {});
-    return Promise.race([answered, late]);
+    const answered = asking.then(
+      (response) => {
+        response.discard();
+        return response.status === 429 || !isOutageStatus(response.status);
+      },
+      // What we may not ask, or whom we do not trust, may well be there for others.
+      (error: unknown) => !isOutageFault(error),
+    );
+    return Promise.race([late, answered]);
   }
 
-  function watch(registry: string, what: AwayRegistry['what'], target: Target, path: string): EndpointWatch {
+  function watch(what: AwayRegistry['what'], registry: Target, target: Target, path: string): EndpointWatch {
+    const name = canonicalRegistry(registry.host, registry.port, registry.scheme);
     return createEndpointWatch({
-      ask: (timeoutMs) => ask(target, path, timeoutMs),
-      onChange: (isAway, awayMs) => options.onChange({ registry, what, isAway, awayMs }),
+      ask: (timeoutMs) => ask(target, path, timeoutMs, registry),
+      onChange: (isAway, awayMs) => options.onChange({ registry: name, what, isAway, awayMs }),
       ...(options.times && { every: options.times }),
     });
   }
@@ -96,7 +101,7 @@ export function createRegistryHealth(options: RegistryHealthOptions): RegistryHe
   function of(target: Target): Watched {
     const registry = canonicalRegistry(target.host, target.port, target.scheme);
     const known = watched.get(registry) ?? {
-      registry: watch(registry, 'registry', target, '/v2/'),
+      registry: watch('registry', target, target, '/v2/'),
       manner: undefined,
       tokenServer: undefined,
     };
@@ -130,11 +135,10 @@ export function createRegistryHealth(options: RegistryHealthOptions): RegistryHe
     if (realm === undefined || known.tokenServer?.realm === realm) return;
     known.tokenServer?.watch.close();
     const address = realmAddress(realm, service, target.scheme);
-    const registry = canonicalRegistry(target.host, target.port, target.scheme);
     known.tokenServer = address && {
       realm,
       target: address.target,
-      watch: watch(registry, 'token server', address.target, address.path),
+      watch: watch('token server', target, address.target, address.path),
     };
   }
 

@@ -18,6 +18,7 @@ const NEVER = { awayMs: 1e9, againMs: 1e9, unwantedMs: 1e9 };
 describe('upstream/registry-health', () => {
   /** Hosts that answer, and how. */
   let hosts: Map<string, { status: number; headers?: string[] }>;
+  let faults: Map<string, ProxyError>;
   let sent: string[];
   let rows: Map<string, Manner>;
   let changes: string[];
@@ -25,6 +26,8 @@ describe('upstream/registry-health', () => {
   const client: UpstreamClient = {
     async send({ method, target: { host }, path }) {
       sent.push(`${method} ${host}${path}`);
+      const fault = faults.get(host);
+      if (fault) throw fault;
       const answer = hosts.get(host);
       if (!answer) throw new ProxyError('upstream-connect', `${host} is not there`);
       return { status: answer.status, headers: answer.headers ?? [], body: Readable.from([]), discard() {} };
@@ -55,6 +58,7 @@ describe('upstream/registry-health', () => {
       ['auth.test', { status: 200 }],
     ]);
     sent = [];
+    faults = new Map();
     rows = new Map();
     changes = [];
     health = open();
@@ -111,6 +115,16 @@ describe('upstream/registry-health', () => {
     assert.equal(await health.tokenServerAnswers(target), false);
     assert.deepEqual(changes, ['token server of registry.test: away']);
   });
+
+  for (const code of ['upstream-tls', 'egress-refused', 'upstream-protocol'] as const) {
+    it(`takes a token server for there that it could not ask for another reason (${code})`, async () => {
+      await watchedBy(client, health).send(request('/v2/'));
+      await settled();
+      faults.set('auth.test', new ProxyError(code, 'x'));
+      assert.equal(await health.tokenServerAnswers(target), true);
+      assert.equal(health.isAway(target, true), false);
+    });
+  }
 
   it('asks a token server that was not heard of for a while, and without anybody’s scope', async () => {
     await watchedBy(client, health).send(request('/v2/'));
