@@ -15,7 +15,7 @@ import { type HealthParts, healthRoutes } from './health-routes.js';
 import { describeApi } from './open-api.js';
 import { pinRoutes } from './pin-routes.js';
 import { createProtection } from './protection.js';
-import type { AdminAnswer, AdminRequest, AdminRoute } from './route.js';
+import type { AdminAnswer, AdminRequest, AdminRoute, JsonSchema } from './route.js';
 import { objectOf, SHARED } from './schemas.js';
 import { storeRoutes } from './store-routes.js';
 import { workRoutes } from './work-routes.js';
@@ -47,6 +47,7 @@ const BODY_LIMIT_BYTES = 64 * 1024;
 const MAX_PARAM_LENGTH = 200;
 const LINES_TYPE = 'application/x-ndjson';
 const API_VERSION = '1';
+const WHOLE_NUMBER = /^\d{1,15}$/;
 
 /** Headers of every answer: nothing that this port serves is a page, may run, or may be kept. */
 const HEADERS = {
@@ -73,8 +74,8 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    // What is not in a schema is an error, and not left out in silence.
-    ajv: { customOptions: { removeAdditional: false } },
+    // What is not in a schema is an error, and not left out in silence; nor is null a zero, which would empty the store.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
     frameworkErrors: (_error, _request, reply: FastifyReply) =>
       void reply.code(400).headers(HEADERS).send({ error: 'bad request' }),
   });
@@ -130,12 +131,20 @@ function addRoute(server: FastifyInstance, route: AdminRoute): void {
     schema: {
       ...(params && { params: objectOf(params) }),
       ...(body && { body }),
-      // fastify reads numbers out of the text.
       querystring: { ...objectOf(query), required: requiredQuery },
       response: Object.fromEntries(response) as Record<string, unknown>,
     },
+    preValidation: async (request) => readNumbers(query, request.query as Record<string, unknown>),
     handler: async (request, reply) => send(reply, await route.run(requestOf(request, reply))),
   });
+}
+
+/** A query is all text; what its schemas call an integer becomes one. */
+function readNumbers(schemas: Readonly<Record<string, JsonSchema>>, query: Record<string, unknown>): void {
+  for (const [name, { type }] of Object.entries(schemas)) {
+    const text = query[name];
+    if (type === 'integer' && typeof text === 'string' && WHOLE_NUMBER.test(text)) query[name] = Number(text);
+  }
 }
 
 function requestOf(request: FastifyRequest, reply: FastifyReply): AdminRequest {
