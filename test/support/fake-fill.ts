@@ -80,7 +80,7 @@ export function createFakeUpstream(sizeBytes: number | undefined): FakeUpstream 
     async giveAll(bytes, pieceBytes = 16 * 1024) {
       for (let at = 0; at < bytes.length; at += pieceBytes) await give(bytes.subarray(at, at + pieceBytes));
     },
-    end: () => settle?.resolve(),
-    fail: (error) => settle?.reject(error),
+    end: () => void pumping.then(() => settle?.resolve()),
+    fail: (error) => void pumping.then(() => settle?.reject(error)),
   };
 }
