@@ -83,7 +83,8 @@ export function createUpstreams(parts: UpstreamParts): Upstreams {
 
   const requests = finished(createUpstreamClient(straight, timeouts), createUpstreamClient);
   const blobs = finished(createBlobClient(straight, timeouts), createBlobClient);
-  const questions = finished(createUpstreamClient(straight, timeouts), createUpstreamClient);
+  // One at a time for each host, and no use if they had to wait for others.
+  const questions = finished(createUpstreamClient({ ...straight, limits: undefined }, timeouts), createUpstreamClient);
 
   return {
     requests,
