@@ -27,31 +27,41 @@ export interface RunningProxy {
   stop(): Promise<number | null>;
 }
 
-/** The lab's network is its own, so these ports are always free. */
-const listen = '127.0.0.1:3128';
-const adminListen = '127.0.0.1:3129';
+/** The lab's network is its own, so this port and the next one are always free. */
+const USUAL_PORT = 3128;
 
-/** True once the proxy at the usual ports says that it is ready. */
-export async function isReady(): Promise<boolean> {
+/** True once the proxy at this port, the usual one unless said otherwise, says that it is ready. */
+export async function isReady(port = USUAL_PORT): Promise<boolean> {
   try {
-    return (await fetch(`http://${adminListen}/readyz`)).ok;
+    return (await fetch(`http://127.0.0.1:${port + 1}/readyz`)).ok;
   } catch {
     return false;
   }
 }
 
 /** Starts the built proxy on a data folder, named within the lab's folder, that may hold what an earlier run left. */
-export async function startProxy(dataName: string, ...options: string[]): Promise<RunningProxy> {
-  const { lab, caFolder } = session();
-  const places = ['--listen', listen, '--admin-listen', adminListen, '--ca-dir', caFolder];
+export function startProxy(dataName: string, ...options: string[]): Promise<RunningProxy> {
+  return startProxyAt(USUAL_PORT, dataName, ...opening(), ...options);
+}
+
+/** What makes a proxy open registries, with the CA that the session trusts. */
+export function opening(): string[] {
+  return ['--ca-dir', session().caFolder, '--intercept', 'auto'];
+}
+
+/** The same at a port, with its admin port behind it, and without anything said about what is opened. */
+export async function startProxyAt(port: number, dataName: string, ...options: string[]): Promise<RunningProxy> {
+  const { lab } = session();
+  const [listen, adminListen] = [`127.0.0.1:${port}`, `127.0.0.1:${port + 1}`];
+  const places = ['--listen', listen, '--admin-listen', adminListen];
   const upstream = ['--upstream-ca', lab.certificates.authorityFile, '--egress-allow', '127.0.0.0/8'];
-  const data = ['--data-dir', join(lab.folder, dataName), '--log-format', 'json', '--intercept', 'auto'];
+  const data = ['--data-dir', join(lab.folder, dataName), '--log-format', 'json'];
   const daemon: Daemon = await startDaemon(
     'node',
     ['dist/main.js', 'serve', ...places, ...upstream, ...data, ...options],
     {
       logFile: join(lab.folder, `${dataName}.log`),
-      ready: isReady,
+      ready: () => isReady(port),
     },
   );
 
