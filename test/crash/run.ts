@@ -21,8 +21,8 @@ const kills = Number(values.kills);
 /** Every so many kills hit a proxy that is still starting. */
 const EARLY_EVERY = 5;
 /** A kill comes some time after so many whole answers at most, so that a slow machine gets as far as a quick one. */
-const MOST_ANSWERS = 15;
-const LONGEST_REST_MS = 200;
+const MOST_ANSWERS = 8;
+const LONGEST_REST_MS = 150;
 const LONGEST_START_MS = 400;
 /** What the proxy keeps of downloads that broke off, and their side-cars. */
 const MOST_KEPT = 2 * 16;
