@@ -81,6 +81,6 @@ export function createFakeUpstream(sizeBytes: number | undefined): FakeUpstream 
       for (let at = 0; at < bytes.length; at += pieceBytes) await give(bytes.subarray(at, at + pieceBytes));
     },
     end: () => void pumping.then(() => settle?.resolve()),
-    fail: (error) => void pumping.then(() => settle?.reject(error)),
+    fail: (fault) => void pumping.then(() => settle?.reject(fault)),
   };
 }
