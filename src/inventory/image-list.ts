@@ -42,6 +42,8 @@ interface Listing {
  */
 export async function listImages(source: ContentSource, facts: FactPages, query: ImageQuery): Promise<ImagePage> {
   const { repository, registry, limit } = query;
+  if (repository !== undefined && registry !== undefined)
+    throw new ConfigError(['registry and repository exclude each other.']);
   const scope = repository === undefined ? undefined : scopeOf(parseRepository(repository));
   const prefix = scope ?? (registry === undefined ? '' : `${parseRegistry(registry)} `);
   const listing: Listing = { source, facts, limit, scope, prefix, images: [] };

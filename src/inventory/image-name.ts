@@ -26,6 +26,8 @@ const MAX_NAME_LENGTH = 1_000;
 const HTTP = 'http://';
 const REPOSITORY = /^[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*(?:\?ns=[A-Za-z0-9._~%:[\]-]+)?$/;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
+/** Nobody means the tag of an image named sha256. */
+const DIGEST_LIKE = /^sha(?:256|512):/;
 const EXAMPLES =
   'write docker.io/library/alpine:3.20, docker.io/library/alpine, a registry with a slash behind it, as in docker.io/, or a digest';
 
@@ -60,6 +62,7 @@ export function parseName(text: string): Named {
   if (text === '' || text.length > MAX_NAME_LENGTH) throw badName(text);
   const digest = parseDigest(text);
   if (digest !== undefined) return { kind: 'digest', digest };
+  if (DIGEST_LIKE.test(text)) throw notWhole(text);
   const scheme = text.startsWith(HTTP) ? 'http' : 'https';
   const rest = scheme === 'http' ? text.slice(HTTP.length) : text;
   const slash = rest.indexOf('/');
@@ -133,7 +136,17 @@ function onHub(registry: string, repository: string): string {
   return registry === 'docker.io' && !repository.includes('/') ? `library/${repository}` : repository;
 }
 
+function notWhole(text: string): ConfigError {
+  const wanted = 'sha256: and 64, or sha512: and 128, lower-case hex digits';
+  return new ConfigError([
+    `${JSON.stringify(cut(text))} is no whole digest: ${wanted}. entrepot cache show, and cache ls with --json, tell them whole.`,
+  ]);
+}
+
 function badName(text: string): ConfigError {
-  const cut = text.length > 100 ? `${text.slice(0, 100)}…` : text;
-  return new ConfigError([`${JSON.stringify(cut)} names nothing that can be stored; ${EXAMPLES}.`]);
+  return new ConfigError([`${JSON.stringify(cut(text))} names nothing that can be stored; ${EXAMPLES}.`]);
+}
+
+function cut(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

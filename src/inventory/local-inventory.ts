@@ -93,7 +93,7 @@ export function createLocalInventory(parts: LocalInventoryParts): InventoryOpera
   }
 
   async function digestsOf({ digest, image }: VerifySelection): Promise<Digest[] | undefined> {
-    if (digest !== undefined) return [digest];
+    if (digest !== undefined) return (await inventory.describe(digest)) && [digest];
     const root = await rootOf(parseImage(image ?? ''));
     const tree = root && (await readTree(source, root));
     return tree && partsOf(tree.root).flatMap((part) => (part.held ? [part.digest] : []));

@@ -131,8 +131,9 @@ class Sweep {
 
   #judge({ entry }: HeldContent): RemovalItem['outcome'] {
     if (entry.pinned) return 'pinned';
-    if (this.#holders.has(entry.digest)) return 'shared';
-    return entry.usedAt < this.#usedBefore ? 'removed' : 'used';
+    // An image that is used stays one of its repository's, tag and all, whoever else has the same.
+    if (entry.usedAt >= this.#usedBefore) return 'used';
+    return this.#holders.has(entry.digest) ? 'shared' : 'removed';
   }
 
   async #remove({ entry }: HeldContent): Promise<void> {

@@ -35,6 +35,11 @@ describe('inventory/image-list', () => {
     for (const limit of [1, 2, 3, 4, 100]) assert.deepEqual(await names({ limit }), expected, `limit ${limit}`);
   });
 
+  it('refuses a registry beside a repository, which names its own', async () => {
+    const query = { registry: 'a.test', repository: 'b.test/y', limit: 1 };
+    await assert.rejects(listImages(stage.source, stage.facts, query), ConfigError);
+  });
+
   it('gives every untagged image once, whatever the size of a page', async () => {
     const expected = new Set<string>();
     for (const scope of ['a.test x', 'a.test x-y', 'b.test z']) {

@@ -80,6 +80,12 @@ describe('inventory/image-name', () => {
     });
   }
 
+  it('takes no part of a digest for a tag of an image named sha256', () => {
+    for (const text of ['sha256:abc', `sha256:${'A'.repeat(64)}`, 'sha512:abc', 'sha256:']) {
+      assert.throws(() => parseName(text), /is no whole digest: sha256: and 64.*cache show/, text);
+    }
+  });
+
   it('wants an image, a repository or a registry where only that will do', () => {
     assert.equal(formatImage(parseImage('alpine:3')), 'docker.io/library/alpine:3');
     assert.throws(() => parseImage('alpine'), ConfigError);

@@ -132,11 +132,12 @@ describe('inventory/local-inventory', () => {
       aborted: false,
     });
     assert.deepEqual(texts, ['2 checked']);
-    await stage.operations.verify({ digest: ABSENT });
+    assert.equal(await stage.operations.verify({ digest: ABSENT }), undefined);
+    await stage.operations.verify({ digest: image.digest });
     await stage.operations.verify({ image: 'a.test/x:v1' });
     assert.equal(await stage.operations.verify({ image: 'a.test/x:v9' }), undefined);
     const held = [image.digest, image.config.digest, image.layers[0]?.digest];
-    assert.deepEqual(stage.verified, [undefined, [ABSENT], held]);
+    assert.deepEqual(stage.verified, [undefined, [image.digest], held]);
   });
 
   it('pins and unpins by digest and by image', async () => {

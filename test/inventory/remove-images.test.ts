@@ -138,6 +138,18 @@ describe('inventory/remove-images', () => {
     assert.equal(report.tags, 0);
   });
 
+  it('keeps the tag of an image that is used, where an age is given, although another has the same', async () => {
+    const image = await stage.image(ALPINE, '3.20', ['base']);
+    await stage.image(QUAY, 'v1', ['base']);
+    stage.time += 48 * HOUR;
+    for (const { digest } of [image, image.config, ...image.layers]) stage.use(digest);
+    const report = await remove({ registry: 'docker.io', unusedMs: 24 * HOUR });
+    assert.deepEqual([report.used.entries, report.shared.entries, report.tags], [3, 0, 0]);
+    assert.notEqual(await stage.facts.get('tag', `${ALPINE}:3.20`), undefined);
+    const links = new Links({ rows: stage.facts, maxAgeMs: 1_000 * HOUR, now: () => stage.time });
+    assert.deepEqual([...(await links.carriers(image.digest))].sort(), [ALPINE, QUAY]);
+  });
+
   it('changes nothing in a dry run, and says what it would', async () => {
     const image = await stage.image(ALPINE, '3.20', ['base']);
     await stage.image(QUAY, 'v1', ['base']);
