@@ -12,8 +12,11 @@ if (problem !== undefined) {
 process.on('SIGUSR1', () => undefined);
 const { run } = await import('./cli/run.js');
 
-// Whoever reads our output may go away (`| head`); that ends nothing.
-process.stdout.on('error', () => undefined);
+// Whoever reads our output may go away (`| head`); that ends listings, and nothing else.
+let isRead = true;
+process.stdout.on('error', () => {
+  isRead = false;
+});
 process.stderr.on('error', () => undefined);
 
 const code = await run(
@@ -21,6 +24,7 @@ const code = await run(
   {
     out: (text) => void process.stdout.write(text),
     error: (text) => void process.stderr.write(text),
+    isRead: () => isRead,
     env: process.env,
     cwd: process.cwd(),
     isTerminal: process.stdout.isTTY,

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -65,6 +67,33 @@ describe('main', () => {
     const { code, error } = await finish(child);
     assert.equal(code, 0);
     assert.equal(error, '');
+  });
+
+  it('ends a listing quietly when its reader goes away, as head does', async () => {
+    const entry = { digest: `sha256:${'a'.repeat(64)}`, sizeBytes: 1, storedAt: 1, usedAt: 1, pinned: false };
+    const page = JSON.stringify({ blobs: Array.from({ length: 100 }, () => entry), next: `1 ${entry.digest}` });
+    // A store without an end.
+    const api = http.createServer((_request, response) => void response.end(page)).listen(0, '127.0.0.1');
+    await once(api, 'listening');
+    const child = spawn(
+      process.execPath,
+      ['--import', 'tsx', path.join(PACKAGE_ROOT, 'src', 'main.ts'), 'cache', 'ls', '--blobs', '--admin'].concat(
+        `http://127.0.0.1:${(api.address() as AddressInfo).port}`,
+        '--data-dir',
+        folder,
+      ),
+      {
+        cwd: PACKAGE_ROOT,
+        env: { ...process.env, ENTREPOT_ADMIN_TOKEN: 'x'.repeat(20) },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+    await once(child.stdout, 'data');
+    child.stdout.destroy();
+    const [error, [code]] = await Promise.all([text(child.stderr), once(child, 'exit') as Promise<[number | null]>]);
+    assert.deepEqual({ code, error }, { code: 0, error: '' });
+    api.closeAllConnections();
+    api.close();
   });
 
   it('says in one sentence that another process has the data folder', async () => {

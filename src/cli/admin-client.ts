@@ -69,7 +69,7 @@ async function ask<T>(place: AdminPlace, method: string, path: string, query: Qu
   for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
   const answer = await send(place, url, { method });
   if (answer.status === 204) return undefined;
-  return answer.status === 404 ? undefined : ((await answer.json()) as T);
+  return answer.status === 404 ? undefined : ((await jsonOf(place, answer)) as T);
 }
 
 /** Reads lines of progress until the report comes. */
@@ -88,7 +88,8 @@ async function askWork<Report>(
   if (answer.status === 404 || answer.body === null) return undefined;
   const lines = createInterface({ input: Readable.fromWeb(answer.body as ReadableStream<Uint8Array>) });
   for await (const text of lines) {
-    const line = JSON.parse(text) as WorkLine<Report>;
+    const line = parseObject(text) as WorkLine<Report> | undefined;
+    if (line === undefined) throw noApi(place);
     if (line.error !== undefined) throw new Error(line.error);
     if (line.report !== undefined) return line.report;
     if (line.progress !== undefined) onProgress(line.progress);
@@ -111,21 +112,40 @@ async function send(place: AdminPlace, url: URL, init: RequestInit): Promise<Res
   }
   if (answer.ok || answer.status === 404) return answer;
   const said = await errorOf(answer);
-  if (answer.status === 400) throw new ConfigError([said]);
+  if (answer.status === 400) throw said === undefined ? noApi(place) : new ConfigError([said]);
   if (answer.status === 401) {
     throw new Error(
       `The admin API at ${place.url.origin} does not take the token; give the proxy’s own --data-dir, or set ENTREPOT_ADMIN_TOKEN.`,
     );
   }
-  throw new Error(`The admin API at ${place.url.origin} answered ${answer.status}: ${said}`);
+  throw new Error(`The admin API at ${place.url.origin} answered ${answer.status}: ${said ?? answer.statusText}`);
 }
 
-async function errorOf(answer: Response): Promise<string> {
+/** What an error of the API says; undefined where it is none of this API's. */
+async function errorOf(answer: Response): Promise<string | undefined> {
+  const said = parseObject(await answer.text())?.['error'];
+  return typeof said === 'string' ? said : undefined;
+}
+
+async function jsonOf(place: AdminPlace, answer: Response): Promise<object> {
+  const value = parseObject(await answer.text());
+  if (value === undefined) throw noApi(place);
+  return value;
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    return String(((await answer.json()) as { error?: unknown }).error);
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
   } catch {
-    return answer.statusText;
+    return undefined;
   }
+}
+
+function noApi({ url }: AdminPlace): Error {
+  return new Error(
+    `${url.origin} is no admin API of this program; the port of the API is that of --admin-listen, not of the proxy.`,
+  );
 }
 
 function causeOf(error: unknown): string {

@@ -141,7 +141,7 @@ async function listPages<T>(
     }
     left -= items.length;
     cursor = next;
-  } while (cursor !== undefined && left > 0);
+  } while (cursor !== undefined && left > 0 && io.isRead());
   list?.end();
 }
 

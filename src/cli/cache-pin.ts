@@ -48,15 +48,16 @@ async function forEach(
   const names = given.operands ?? [];
   const targets = names.map(targetOf);
   return withInventory(given, io, async (inventory) => {
-    const results: object[] = [];
+    // In the order of the names; of what is not there, nothing.
+    const results: (object | null)[] = [];
     for (const [n, target] of targets.entries()) {
       const result = await task(inventory, target);
+      results.push(result ?? null);
       if (result === undefined) io.error(`entrepot: ${names[n]} ${problem}\n`);
-      else results.push(result);
       if (result !== undefined && !given.json) io.out(`${done} ${names[n]}.\n`);
     }
     if (given.json) io.out(renderJson(results));
-    return results.length === names.length ? 0 : 1;
+    return results.includes(null) ? 1 : 0;
   });
 }
 
@@ -73,7 +74,7 @@ async function listPins(given: CommandArguments, io: CommandIo): Promise<number>
       else list.add(pins);
       isFirst = false;
       cursor = next;
-    } while (cursor !== undefined);
+    } while (cursor !== undefined && io.isRead());
   });
   list?.end();
   return 0;

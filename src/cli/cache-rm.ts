@@ -44,7 +44,8 @@ export async function removeAll(
 ): Promise<number> {
   const dryRun = given.own?.['dry-run'] === true;
   return withInventory(given, io, async (inventory) => {
-    const reports: RemovalReport[] = [];
+    // In the order of the selections; of what is not there, nothing.
+    const reports: (RemovalReport | null)[] = [];
     let code = 0;
     for (const [n, selection] of selections.entries()) {
       const done = await runLongWork(io, 'removing', (work) => inventory.remove(selection, dryRun, work));
@@ -55,13 +56,17 @@ export async function removeAll(
       const { value: report, interrupted } = done;
       if (report === undefined) {
         io.error(`entrepot: ${names[n] ?? 'that'} is not in the store\n`);
+        reports.push(null);
         code = 1;
         continue;
       }
       if (report.failed.entries > 0) code = 1;
       reports.push(report);
       if (!given.json) io.out(`${selections.length > 1 ? `${names[n]}: ` : ''}${describeRemoval(report)}`);
-      if (interrupted) return INTERRUPTED;
+      if (interrupted) {
+        code = INTERRUPTED;
+        break;
+      }
     }
     if (given.json) io.out(renderJson(selections.length > 1 ? reports : (reports[0] ?? null)));
     return code;

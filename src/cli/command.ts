@@ -9,6 +9,8 @@ export type Signal = 'SIGINT' | 'SIGTERM';
 export interface CommandIo {
   out(text: string): void;
   error(text: string): void;
+  /** False once whoever read standard output has gone, as `head` does. */
+  isRead(): boolean;
   readonly env: Environment;
   /** Absolute path of the working folder. */
   readonly cwd: string;

@@ -99,6 +99,24 @@ describe('cli/admin-client', () => {
     );
   });
 
+  it('knows a server that is none of this kind, as the port of the proxy is', async () => {
+    for (const [status, body] of [
+      [400, 'A proxy is here.\n'],
+      [400, '{"message":"no"}'],
+      [200, '<html>'],
+      [200, '"text"'],
+    ] as const) {
+      await withServer(
+        (_request, response) => void response.writeHead(status).end(body),
+        async (inventory) => {
+          for (const task of [inventory.images({ limit: 1 }), inventory.verify({})]) {
+            await assert.rejects(task, /^Error: http:\/\/127\.0\.0\.1:\d+ is no admin API of this program; /, body);
+          }
+        },
+      );
+    }
+  });
+
   it('tells progress, and what goes wrong in the middle', async () => {
     await withServer(
       (_request, response) => {

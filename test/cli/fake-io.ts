@@ -21,6 +21,7 @@ export function createFakeIo(change: Partial<Pick<CommandIo, 'env' | 'cwd' | 'is
     written,
     exits,
     listeners,
+    isRead: () => true,
     out: (text) => {
       written.out += text;
     },
