@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { RawHeaders } from '../http/exchange.js';
+import type { RawHeaders, Target } from '../http/exchange.js';
 import { headersFrom, headerValue } from '../http/headers.js';
 import { retryAfterMs } from '../http/retry-after.js';
 import { canonicalRegistry } from '../registries/aliases.js';
@@ -86,21 +86,28 @@ export function createRateLimits(options: RateLimitsOptions): RateLimits {
   return {
     limited: (client, credential) => ({
       async send(request) {
-        const { host, port, scheme } = request.target;
-        const registry = canonicalRegistry(host, port, scheme);
-        const whole = `${registry} ${credential}`;
+        const registry = nameOf(request.target);
+        const { onBehalfOf } = request;
+        // Where a registry sends us to holds nobody back who was sent there by another one, or goes there by itself.
+        const sender = onBehalfOf === undefined ? registry : nameOf(onBehalfOf);
+        const place = sender === registry ? registry : `${sender} to ${registry}`;
+        const whole = `${place} ${credential}`;
         const key = isPull(request) ? `${whole} pull` : whole;
         const waitMs = Math.max(leftMs(whole), isPull(request) ? leftMs(key) : 0);
         if (waitMs > 0) return tooMany(waitMs);
         const response = await client.send(request);
         if (response.status === 429) hold(key, response.headers);
         else held.delete(key);
-        if (request.path.includes('/manifests/')) note(registry, credential, response.headers);
+        if (sender === registry && request.path.includes('/manifests/')) note(registry, credential, response.headers);
         return response;
       },
       close: () => client.close(),
     }),
   };
+}
+
+function nameOf({ host, port, scheme }: Target): string {
+  return canonicalRegistry(host, port, scheme);
 }
 
 /** A GET of a manifest is what registries count as a pull. */

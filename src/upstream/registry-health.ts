@@ -1,7 +1,7 @@
 import { ProxyError } from '../errors.js';
 import { parseChallenges } from '../http/challenge.js';
 import type { RawHeaders, Target } from '../http/exchange.js';
-import { headerValue, headerValues } from '../http/headers.js';
+import { headerValues } from '../http/headers.js';
 import { canonicalRegistry } from '../registries/aliases.js';
 import type { UpstreamClient, UpstreamRequest } from './contract.js';
 import { createEndpointWatch, type EndpointWatch, type WatchTimes } from './endpoint-watch.js';
@@ -199,9 +199,25 @@ export function createRegistryHealth(options: RegistryHealthOptions): RegistryHe
   };
 }
 
+/**
+ * Headers by which no registry knows anybody. What was said to a request with any other may have been said to a cookie or
+ * to a key, and would let everybody be logged in during an outage.
+ */
+const SAYS_NOBODY: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-encoding',
+  'accept-language',
+  'connection',
+  'content-length',
+  'docker-distribution-api-version',
+  'host',
+  'user-agent',
+  'via',
+]);
+
 /** What an answer tells of how the registry treats strangers; undefined where it tells nothing. */
 function mannerOf(path: string, sent: RawHeaders, status: number, headers: RawHeaders): Manner | undefined {
-  const isStranger = headerValue(sent, 'authorization') === undefined;
+  const isStranger = sent.every((name, i) => i % 2 === 1 || SAYS_NOBODY.has(name.toLowerCase()));
   if (path === '/v2/' && status === 200 && isStranger) return { ping: 'none' };
   if (status !== 401) return undefined;
   const challenges = parseChallenges(headerValues(headers, 'www-authenticate'));

@@ -61,6 +61,17 @@ describe('upstream/rate-limits', () => {
     assert.equal(sent.length, 3);
   });
 
+  it('holds nobody at a host whom another registry has sent there', async () => {
+    const client = limits.limited(upstream, 'nobody');
+    const evil = { ...target, host: 'evil.test' };
+    assert.equal((await client.send({ ...HEAD, onBehalfOf: evil })).status, 429);
+    answer = { status: 200, headers: ['RateLimit-Limit', '100', 'RateLimit-Remaining', '0'] };
+    assert.equal((await client.send(HEAD)).status, 200);
+    assert.equal((await client.send({ ...HEAD, onBehalfOf: { ...target, host: 'good.test' } })).status, 200);
+    assert.equal((await client.send({ ...HEAD, onBehalfOf: evil })).status, 429);
+    assert.equal(told.length, 1);
+  });
+
   it('leaves everything but pulls alone where a pull was one too many', async () => {
     const client = limits.limited(upstream, 'alice');
     await client.send(MANIFEST);

@@ -150,6 +150,8 @@ describe('upstream/registry-health', () => {
     ['nothing asked for', 200, [], [], 'none'],
     ['a password asked for', 401, ['WWW-Authenticate', 'Basic realm="x"'], [], 'basic'],
     ['a yes to somebody whom it knows', 200, [], ['Authorization', 'Basic x'], undefined],
+    ['a yes to somebody whom it may know by another header', 200, [], ['X-JFrog-Art-Api', 'key'], undefined],
+    ['a yes to a client that says what it is', 200, [], ['User-Agent', 'docker/29', 'Accept', '*/*'], 'none'],
     ['a refusal without a challenge', 401, [], [], undefined],
   ] as const) {
     it(`learns from its answer to GET /v2/: ${what}`, async () => {
