@@ -198,6 +198,16 @@ describe('architecture', () => {
     );
   });
 
+  it('I20: goes on after no fault that nobody caught: Node says what it was and ends with 1', () => {
+    const offences = SOURCES.filter(({ text }) =>
+      /uncaughtException|unhandledRejection|unhandled-rejections/.test(text),
+    );
+    assert.deepEqual(
+      offences.map(({ name }) => name),
+      [],
+    );
+  });
+
   it('has a test for every source that does something', () => {
     const untested = SOURCES.filter(({ text }) =>
       /^export (?:async )?(?:function|class|const)|^const \w+ = await/m.test(text),

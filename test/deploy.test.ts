@@ -30,6 +30,13 @@ interface Service {
 }
 
 describe('deploy', () => {
+  it('I20: starts what has ended by a fault again, and not what has bad options', () => {
+    const unit = read('deploy', 'entrepot.service');
+    assert.match(unit, /^Restart=on-failure$/m);
+    assert.match(unit, /^RestartPreventExitStatus=2$/m);
+    assert.match(read('deploy', 'compose.yaml'), /^ +restart: unless-stopped$/m);
+  });
+
   it('runs the image as an ordinary user who owns nothing but its two folders', () => {
     const [, ...stages] = read('Dockerfile').split(/^FROM /m);
     const last = stages.at(-1) ?? '';

@@ -17,7 +17,7 @@ describe('cache/flight-fill', () => {
     assert.equal(harness.flights.size, 0);
   });
 
-  it('gives the same bytes whatever the sizes of arrivals and reads', async function () {
+  it('H12 gives the same bytes whatever the sizes of arrivals and reads', async function () {
     this.timeout(60_000);
     harness = createFlightHarness({}, { unwrittenBytes: 1024 * KIB });
     let run = 0;
@@ -67,7 +67,7 @@ describe('cache/flight-fill', () => {
     assert.deepEqual(harness.faults, []);
   });
 
-  it('goes on when the leader leaves, and when everybody has left', async () => {
+  it('H13 goes on when the leader leaves, and when everybody has left', async () => {
     harness = createFlightHarness();
     const body = sampleBytes(300 * KIB);
     const { upstream, flight } = harness.start(body);
@@ -134,7 +134,7 @@ describe('cache/flight-fill', () => {
     assert.equal((await read)?.bytes.length, HELD);
   });
 
-  it('stays 16 KiB behind the upstream where the size is unknown', async () => {
+  it('H03 stays 16 KiB behind the upstream where the size is unknown', async () => {
     harness = createFlightHarness();
     const body = sampleBytes(50 * KIB);
     const { upstream, flight } = harness.start(body, 'unknown');
@@ -222,7 +222,7 @@ describe('cache/flight-fill', () => {
     assert.equal(harness.store.committed.length, 0);
   });
 
-  it('refuses more bytes than announced, and hangs up at once', async () => {
+  it('H02 refuses more bytes than announced, and hangs up at once', async () => {
     harness = createFlightHarness();
     const body = sampleBytes(100 * KIB);
     const { upstream, flight } = harness.start(body, body.length - 1);

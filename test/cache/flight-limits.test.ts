@@ -10,7 +10,7 @@ describe('cache/flight-limits', () => {
     assert.ok(FLIGHT_LIMITS.unwrittenBytes > 2 * FLIGHT_LIMITS.chunkBytes);
   });
 
-  it('keeps one flight below 64 MiB', () => {
+  it('H11, H14 keeps one flight below 64 MiB', () => {
     const { ringBytes, unwrittenBytes, detachedBytes } = FLIGHT_LIMITS;
     assert.ok(ringBytes + unwrittenBytes + detachedBytes < 64 * 1024 * 1024);
   });

@@ -145,7 +145,7 @@ describe('cache/flight-resume', () => {
     assert.equal(received.length, 100_000, 'nothing of another length is taken in');
   });
 
-  it('tells a cut from the end by the digest where no length is known', async () => {
+  it('H03 tells a cut from the end by the digest where no length is known', async () => {
     const { received, asked, error } = await run([{ sizeBytes: 'none', untilBytes: 123_456, cleanly: true }]);
     assert.equal(error, undefined);
     assert.deepEqual(asked, [0, 123_456]);

@@ -38,9 +38,9 @@ describe('integration/flights', () => {
     return registry.hits({ kind: 'data', method: 'GET' }) - registry.find({ kind: 'data' }).filter(isProbe).length;
   }
 
-  it('answers 50 clients with one download', async () => {
+  it('H15 answers 100 clients with one download', async () => {
     const rule = registry.misbehave({ kind: 'data', method: 'GET' }, { stall: 2 * MIB });
-    const clients = Array.from({ length: 50 }, () => proxyOpen(request));
+    const clients = Array.from({ length: 100 }, () => proxyOpen(request));
     const answers = await Promise.all(clients);
     await rule.stalled();
     rule.release();
@@ -51,7 +51,7 @@ describe('integration/flights', () => {
     }
     assert.equal(downloads(), 1);
     const said = bodies.map((answer) => answer.header('cache-status') ?? '');
-    assert.equal(said.filter((text) => /; collapsed/.test(text)).length, 49, said.join('\n'));
+    assert.equal(said.filter((text) => /; collapsed/.test(text)).length, 99, said.join('\n'));
     await proxy.settled();
     assert.equal((await proxyGet(request)).header('cache-status')?.startsWith('entrepot; hit'), true);
     assert.equal(downloads(), 1);
@@ -68,7 +68,7 @@ describe('integration/flights', () => {
     assert.ok((await second.rest()).body.equals(bytes.subarray(2 * MIB)));
   });
 
-  it('goes on for the others when the first client stops reading', async () => {
+  it('H14 goes on for the others when the first client stops reading', async () => {
     const first = await proxyOpen(request);
     await first.read(1000);
     const others = await Promise.all([1, 2, 3].map(() => proxyGet(request)));
@@ -77,7 +77,7 @@ describe('integration/flights', () => {
     assert.equal(downloads(), 1);
   });
 
-  it('goes on for the others when the first client dies at a tenth', async () => {
+  it('H13 goes on for the others when the first client dies at a tenth', async () => {
     const rule = registry.misbehave({ kind: 'data', method: 'GET' }, { stall: 2 * MIB });
     const first = await proxyOpen(request);
     await first.read(bytes.length / 10);
@@ -90,7 +90,7 @@ describe('integration/flights', () => {
     assert.equal(registry.find({ kind: 'data' }).filter((one) => one.outcome === 'aborted').length, 0);
   });
 
-  it('finishes and stores what it began when every client has died', async () => {
+  it('H13 finishes and stores what it began when every client has died', async () => {
     const rule = registry.misbehave({ kind: 'data', method: 'GET' }, { stall: 2 * MIB });
     const clients = await Promise.all([1, 2, 3].map(() => proxyOpen(request)));
     await rule.stalled();

@@ -62,7 +62,7 @@ describe('integration/uplink', () => {
     ['all downloads', { 'upstream-rate': '2MiB' }, ''],
     ['those of a registry', {}, '{maxRate: 2MiB}'],
   ] as const) {
-    it(`gives ${what} no more than their rate`, async () => {
+    it(`H11 gives ${what} no more than their rate, and all their bytes`, async () => {
       const config = join(folder.path, 'c.yaml');
       await writeFile(config, yaml === '' ? '' : `registries:\n  "${registry.authority}": ${yaml}\n`);
       proxy = await startProxy({ registries: [registry], flags: { config, ...flags } });

@@ -155,6 +155,26 @@ export const CASES: readonly ThreatCase[] = [
     [1, 'headers that belong to one answer'],
     [2, 'empty, tiny and huge blobs'],
   ]),
+  // H: registries and networks that fail
+  ...section('H', [
+    [0, 'bodies that are cut short'],
+    [0, 'bodies that are longer than announced'],
+    [0, 'bodies that do not say how long they are'],
+    [0, 'upstreams that stall or drip'],
+    [0, 'limits, with and without a time to come back'],
+    [0, 'faults that are gone a moment later'],
+    [1, 'names that do not resolve, or slowly, and families that lead nowhere'],
+    [1, 'kept connections that the other side has closed'],
+    [1, 'addresses at a CDN that expire'],
+    [1, 'bodies that keep having another digest'],
+    [1, 'a thin line'],
+    [1, 'bytes that come in pieces, late or damaged'],
+    [1, 'clients that leave in the middle'],
+    [1, 'clients that stop reading'],
+    [1, 'a hundred clients for one cold blob'],
+    [2, 'a download whose leader fails, with followers'],
+    [2, 'a restart in the middle of pulls'],
+  ]),
   // I: disk, crashes and durability
   ...section('I', [
     [0, 'kills at random moments under load'],

@@ -197,7 +197,7 @@ for (const scheme of ['http', 'https'] as const) {
       await assert.rejects(pumped(await client.send(get(wire, '/chunked'))), hasCode('upstream-truncated'));
     });
 
-    it('never uses a connection again on which more came than was announced', async () => {
+    it('H02: never uses a connection again on which more came than was announced', async () => {
       const wire = await serve((socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx-and-more'));
       assert.equal((await pumped(await client.send(get(wire)))).toString(), 'x');
       assert.equal((await pumped(await client.send(get(wire)))).toString(), 'x');
