@@ -48,11 +48,13 @@ export interface UpstreamParts {
   readonly viaId: string;
   readonly ownListeners: () => readonly Listener[];
   readonly logger: Logger;
+  /** Told of each request that is sent a second time. */
+  readonly onRetry?: (host: string) => void;
 }
 
 /** Builds the clients for upstreams, through parent proxies where some are set. */
 export function createUpstreams(parts: UpstreamParts): Upstreams {
-  const { config, guard, trust, policy, viaId, ownListeners, logger } = parts;
+  const { config, guard, trust, policy, viaId, ownListeners, logger, onRetry } = parts;
   const { deny } = policy;
   const timeouts = config.upstreamTimeouts;
   // Whoever runs the proxy has named its parents; only itself it cannot be.
@@ -78,7 +80,7 @@ export function createUpstreams(parts: UpstreamParts): Upstreams {
 
   function finished(client: UpstreamClient, create: typeof createUpstreamClient): UpstreamClient {
     const over = parents && withPlainRequests({ client, toParents: create(toParents, parentTimeouts), parents, check });
-    return withRedirectPorts(withRetries(over ?? client), isOpen);
+    return withRedirectPorts(withRetries(over ?? client, onRetry && { onRetry }), isOpen);
   }
 
   const requests = finished(createUpstreamClient(straight, timeouts), createUpstreamClient);

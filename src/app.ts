@@ -133,6 +133,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
     viaId,
     ownListeners: () => own,
     logger,
+    onRetry: (host) => metrics.retried(host),
   });
   closers.push(() => upstreams.close());
   const outage = createOutage({ config, upstreams, facts: cache.facts, logger, metrics, viaId });
@@ -231,6 +232,7 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
   metrics.watch('tunnels', () => listener.tunnels);
   metrics.watch('authorityExpiresSeconds', () => authority.expiresSeconds());
   metrics.watch('insecureRegistries', () => insecure.length);
+  metrics.watch('parentsAway', () => upstreams.parentsLeftOut().length);
   if (isOpenByDefault(config)) {
     logger.warn(
       { listen: config.listen.host, ranges: config.allowClients.join(' ') },

@@ -11,8 +11,10 @@ describe('app-upstream', () => {
   let parent: FakeParent;
   let server: Server;
   let upstreams: Upstreams;
+  let retried: string[];
 
   beforeEach(async () => {
+    retried = [];
     parent = await startFakeParent();
     server = await serve((_request, response) => response.end('hello'), authority.issue(['registry.test']));
   });
@@ -31,6 +33,7 @@ describe('app-upstream', () => {
       viaId: 'me',
       ownListeners: () => [],
       logger: createLogger({ level: 'silent', format: 'json' }),
+      onRetry: (host) => void retried.push(host),
     });
     return upstreams;
   }
@@ -61,6 +64,21 @@ describe('app-upstream', () => {
       });
     assert.equal(await textOf((await ask(server.port)).body), 'hello');
     await assert.rejects(ask(443), { code: 'upstream-redirect' });
+  });
+
+  it('H06: tells of each request that is sent a second time', async () => {
+    const { requests, blobs } = make({});
+    await server.close();
+    for (const client of [requests, blobs]) {
+      const sent = client.send({
+        target: server.target('https', 'registry.test'),
+        method: 'GET',
+        path: '/',
+        headers: [],
+      });
+      await assert.rejects(sent, { code: 'upstream-connect' });
+    }
+    assert.deepEqual(retried, ['registry.test', 'registry.test']);
   });
 
   it('goes straight where no parent is set, whatever the environment says', async () => {

@@ -40,6 +40,7 @@ export type GaugeName =
   | 'scrubbedBytes'
   | 'scrubbedBad'
   | 'insecureRegistries'
+  | 'parentsAway'
   | 'authorityExpiresSeconds';
 
 /** Sums over all registries. */
@@ -55,6 +56,8 @@ export interface Metrics {
   sentBytes(registry: string, source: 'cache' | 'upstream', bytes: number): void;
   upstreamRequest(labels: UpstreamRequestLabels): void;
   upstreamBytes(registry: string, bytes: number): void;
+  /** A request was sent to this host a second time. */
+  retried(host: string): void;
   /** A download that broke off goes on. */
   resumed(registry: string): void;
   /** A round of eviction has removed so much. */
@@ -92,6 +95,7 @@ const GAUGES = {
     'entrepot_insecure_registries',
     'Entries of the configuration whose hosts may have any certificate.',
   ],
+  parentsAway: ['entrepot_parents_away', 'Parent proxies that cannot be used and are left out.'],
   authorityExpiresSeconds: [
     'entrepot_ca_expires_seconds',
     'Time until the CA certificate that signs, or one above it, expires; negative once it has.',
@@ -103,6 +107,7 @@ export function createMetrics({ nodeDefaults = true }: { readonly nodeDefaults?:
   const registry = new Registry();
   const registers = [registry];
   const registryLabel = boundedLabel(MAX_REGISTRIES);
+  const hostLabel = boundedLabel(MAX_REGISTRIES);
   const kindLabel = boundedLabel(MAX_KINDS);
   const cacheLabel = boundedLabel(MAX_KINDS);
   if (nodeDefaults) collectDefaultMetrics({ register: registry });
@@ -129,6 +134,12 @@ export function createMetrics({ nodeDefaults = true }: { readonly nodeDefaults?:
     name: 'entrepot_upstream_bytes_total',
     help: 'Body bytes received from upstream.',
     labelNames: ['registry'],
+    registers,
+  });
+  const retries = new Counter({
+    name: 'entrepot_retries_total',
+    help: 'Requests that were sent upstream a second time, because the first try failed.',
+    labelNames: ['host'],
     registers,
   });
   const resumes = new Counter({
@@ -195,6 +206,7 @@ export function createMetrics({ nodeDefaults = true }: { readonly nodeDefaults?:
         method: methodLabel(labels.method),
         status: statusLabel(labels.status),
       }),
+    retried: (host) => retries.inc({ host: hostLabel(host) }),
     resumed: (name) => resumes.inc({ registry: registryLabel(name) }),
     upstreamBytes: (name, bytes) => upstreamBytes.inc({ registry: registryLabel(name) }, bytes),
     eviction(entries, bytes) {

@@ -157,6 +157,18 @@ describe('integration/parent-proxies', () => {
     assert.equal(registry.requests.length, 0);
   });
 
+  it('tells how many parents are left out', async () => {
+    const parent = await startParent();
+    const relay = await startRelay([urlOf(parent.address), 'direct']);
+    assert.equal(await relay.metric('entrepot_parents_away'), 0);
+    await parent.kill();
+    for (let i = 0; i < 3; i += 1) assert.ok((await getBlob(relay.way)).body.equals(bytes));
+    assert.equal(await relay.metric('entrepot_parents_away'), 1);
+    const ready = await fetch(`http://127.0.0.1:${relay.app.admin?.port}/readyz`);
+    const { warnings } = (await ready.json()) as { warnings: string[] };
+    assert.deepEqual(warnings, [`the parent proxy ${urlOf(parent.address)} cannot be used`]);
+  });
+
   it('names the parent that refuses, in an answer of its own', async () => {
     const parent = await startParent();
     const proxy = await start({ 'upstream-proxy': urlOf(parent.address) });

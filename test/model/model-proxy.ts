@@ -58,6 +58,7 @@ const UNCOUNTED: Metrics = {
   sentBytes() {},
   upstreamRequest() {},
   upstreamBytes() {},
+  retried() {},
   resumed() {},
   eviction() {},
   ratelimitRemaining() {},

@@ -24,6 +24,7 @@ describe('telemetry/metrics', () => {
     metrics.sentBytes('docker.io', 'cache', 100);
     metrics.upstreamRequest({ registry: 'docker.io', kind: 'manifest', method: 'HEAD', status: 200 });
     metrics.upstreamBytes('docker.io', 7);
+    metrics.retried('registry-1.docker.io');
     metrics.resumed('docker.io');
     metrics.eviction(2, 300);
     metrics.ratelimitRemaining('docker.io', 99);
@@ -35,6 +36,7 @@ describe('telemetry/metrics', () => {
       'entrepot_sent_bytes_total{registry="docker.io",source="cache"} 100',
       'entrepot_upstream_requests_total{registry="docker.io",kind="manifest",method="HEAD",status="200"} 1',
       'entrepot_upstream_bytes_total{registry="docker.io"} 7',
+      'entrepot_retries_total{host="registry-1.docker.io"} 1',
       'entrepot_resumes_total{registry="docker.io"} 1',
       'entrepot_evictions_total 2',
       'entrepot_evicted_bytes_total 300',
