@@ -16,7 +16,7 @@ export type Liveness = 'alive' | 'dead' | 'unknown';
 export async function ownIdentity(): Promise<ProcessIdentity> {
   return {
     pid: process.pid,
-    startedTicks: (await startedTicks(process.pid)) ?? '',
+    startedTicks: (await statOf(process.pid))?.startedTicks ?? '',
     bootId: (await textOf('/proc/sys/kernel/random/boot_id')).trim(),
     pidNamespace: await fs.readlink('/proc/self/ns/pid').catch(() => ''),
   };
@@ -27,9 +27,10 @@ export async function livenessOf(other: ProcessIdentity, own: ProcessIdentity): 
   if (other.bootId !== own.bootId) return 'dead';
   if (other.pidNamespace !== own.pidNamespace) return 'unknown';
   if (!signalReaches(other.pid)) return 'dead';
-  const ticks = await startedTicks(other.pid);
-  if (ticks === undefined || other.startedTicks === '') return 'alive';
-  return ticks === other.startedTicks ? 'alive' : 'dead';
+  const stat = await statOf(other.pid);
+  if (stat?.hasEnded === true) return 'dead';
+  if (stat === undefined || other.startedTicks === '') return 'alive';
+  return stat.startedTicks === other.startedTicks ? 'alive' : 'dead';
 }
 
 function signalReaches(pid: number): boolean {
@@ -41,11 +42,21 @@ function signalReaches(pid: number): boolean {
   }
 }
 
-/** Field 22 of /proc/<pid>/stat; the name in field 2 may hold spaces and brackets, so counting begins behind it. */
-async function startedTicks(pid: number): Promise<string | undefined> {
+interface ProcessStat {
+  readonly startedTicks: string;
+  /** Whether it only waits for its parent to ask for its end, which some first processes of containers never do. */
+  readonly hasEnded: boolean;
+}
+
+/**
+ * Fields 3, 20 and 22 of /proc/<pid>/stat; the name in field 2 may hold spaces and brackets, so counting begins behind
+ * it. A thread may outlive the first one for a moment, and write.
+ */
+async function statOf(pid: number): Promise<ProcessStat | undefined> {
   const stat = await textOf(`/proc/${pid}/stat`);
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return stat === '' ? undefined : fields[19];
+  const [state, threads, startedTicks = ''] = [fields[0], fields[17], fields[19]];
+  return stat === '' ? undefined : { startedTicks, hasEnded: state === 'Z' && Number(threads) <= 1 };
 }
 
 function textOf(path: string): Promise<string> {
