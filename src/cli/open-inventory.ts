@@ -1,4 +1,4 @@
-import { access, readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { StoreEvents } from '../cache/contract.js';
 import { type Config, loadConfig } from '../config/load.js';
@@ -112,9 +112,15 @@ function parseUrl(text: string): URL {
   throw new ConfigError([`--admin: ${JSON.stringify(text)} is not a URL; write http://127.0.0.1:3129.`]);
 }
 
+/** @throws Error where this user may not know */
 async function exists(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  );
+  try {
+    await stat(file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') return false;
+    throw new Error(`${path.dirname(file)} is not open to this user (EACCES); run this as the user of the proxy.`, {
+      cause: error,
+    });
+  }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import type { StoreEvents } from '../../src/cache/contract.js';
@@ -113,6 +113,23 @@ describe('cli/open-inventory', () => {
       createFakeIo({ env: listenOf(await closedPort()) }),
     );
     assert.match(ran.out, /^entries {2}1$/m);
+  });
+
+  it('says that the folder is not open to this user', async () => {
+    await makeStore();
+    await chmod(folder, 0);
+    // Root may read everything.
+    const isRoot = process.geteuid?.() === 0;
+    if (isRoot) process.seteuid?.(65_534);
+    const ran = await stats().finally(() => {
+      if (isRoot) process.seteuid?.(0);
+    });
+    await chmod(folder, 0o700);
+    assert.equal(ran.code, 1);
+    assert.equal(
+      ran.error,
+      `entrepot: ${folder} is not open to this user (EACCES); run this as the user of the proxy.\n`,
+    );
   });
 
   it('makes no folder where there is none', async () => {
