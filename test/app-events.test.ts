@@ -63,10 +63,10 @@ describe('app-events', () => {
     };
     const space = { budgetBytes: 80, usedBytes: 70 };
     assert.deepEqual(
-      values({ store: { fault: 'full' }, space, rebuildShare: 0.2, scrub }),
-      [80, 70, 1, 0.2, 0.5, 3, 7, 1],
+      values({ store: { fault: 'full' }, kept: { bytes: 5 }, space, rebuildShare: 0.2, scrub }),
+      [80, 70, 5, 1, 0.2, 0.5, 3, 7, 1],
     );
-    assert.deepEqual(values({ store: {} }), [0, 0, 0, 1, 0, 0, 0, 0]);
+    assert.deepEqual(values({ store: {}, kept: { bytes: 0 } }), [0, 0, 0, 0, 1, 0, 0, 0, 0]);
   });
 
   it('tells of a round of eviction in one line, and counts what went', () => {
