@@ -104,6 +104,11 @@ export class Access {
     return this.#public.has(scope, digest);
   }
 
+  /** Whether the digest was public when the registry last said so, up to 30 days ago. */
+  wasPublic(scope: string, digest: Digest): Promise<boolean> {
+    return this.#public.isKept(scope, digest);
+  }
+
   /**
    * A live yes for this digest, with the length that the registry gave: a login page says yes to everything, so nothing
    * follows from it before the length is compared with that of the content. It proves nothing public either, because

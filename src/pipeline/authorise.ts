@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Permission } from '../access/access.js';
 import type { RawHeaders } from '../http/exchange.js';
 import { headerValue, headerValues } from '../http/headers.js';
@@ -108,8 +109,7 @@ async function askAsStranger(visit: Visit): Promise<HeadAnswer> {
     const askedAt = context.access.now();
     const { status, headers } = await context.stranger.head(exchange.target, route.repository, path, accept);
     const answer: HeadAnswer = { status, headers, askedAt, stranger: true };
-    const isHidden = status === 401 || status === 403 || status === 404;
-    if (isHidden && route.kind === 'manifest') await context.access.hidePublic(scope);
+    if (isRefusal(status) && (await hidesRepository(visit, status))) await context.access.hidePublic(scope);
     const digest = route.digest ?? parseDigest(headerValue(headers, 'docker-content-digest') ?? '');
     const sizeBytes = digest && yesOf(answer, digest);
     if (digest === undefined || sizeBytes === undefined || route.kind !== 'manifest') return answer;
@@ -117,6 +117,39 @@ async function askAsStranger(visit: Visit): Promise<HeadAnswer> {
     if (entry?.sizeBytes === sizeBytes) await context.access.provePublic(scope, digest, provenAt);
     return answer;
   });
+}
+
+/**
+ * Whether a refusal to a stranger says that the repository is not public any more. A 404 for what never was public here
+ * says nothing of the rest, or anybody could take the proofs of a repository away by asking for what they made up; one for
+ * a tag may mean the tag alone.
+ */
+async function hidesRepository(visit: Visit, status: number): Promise<boolean> {
+  const { context, route, scope, exchange } = visit;
+  if (route.kind !== 'manifest') return false;
+  if (status !== 404) return true;
+  const known = route.digest ?? (await recallTag(visit));
+  if (known === undefined || !(await context.access.wasPublic(scope, known))) return false;
+  if (route.digest !== undefined || route.namespace !== undefined) return true;
+  const path = `/v2/${route.repository}/manifests/${known}`;
+  const answer = await context.stranger.head(exchange.target, route.repository, path, '*/*').catch(() => undefined);
+  return answer !== undefined && isRefusal(answer.status);
+}
+
+function isRefusal(status: number): boolean {
+  return status === 401 || status === 403 || status === 404;
+}
+
+/** How long it is worth waiting for what a stranger would be told, where there is an answer without. */
+const STRANGER_MS = 2000;
+
+/** Whether the registry refuses this to strangers now, as far as it can be asked. Never rejects. */
+export async function isRefusedToStrangers(visit: Visit): Promise<boolean> {
+  const answer = await Promise.race([
+    askAsStranger(visit).catch(() => undefined),
+    delay(STRANGER_MS, undefined, { ref: false }),
+  ]);
+  return answer !== undefined && isRefusal(answer.status);
 }
 
 /** The length that a HEAD's yes gives for this digest; undefined where it is no yes that counts. */

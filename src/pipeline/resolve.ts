@@ -41,8 +41,8 @@ export async function resolveTag(visit: Visit): Promise<void> {
   if (way === 'answered') return undefined;
   return fetchTag(visit, {
     again: async () => (await serveResolved(visit, undefined)) === 'answered',
-    // What the registry has just said that the tag is no more, is given to nobody.
-    stale: async () => way !== 'resolved' && giveStale(visit, last),
+    // What the registry has just said that the tag is no more, or is not for this client, is not given.
+    stale: async () => way === 'unasked' && giveStale(visit, last),
   });
 }
 
@@ -64,8 +64,13 @@ async function giveStale(visit: Visit, digest: Digest | undefined): Promise<bool
   return stale !== undefined && serveStale(visit, stale);
 }
 
-/** `answered`: the client has its answer. `resolved`: the registry has said where the tag points. `unasked`: it has not. */
-async function serveResolved(visit: Visit, last: Digest | undefined): Promise<'answered' | 'resolved' | 'unasked'> {
+/**
+ * `answered`: the client has its answer. `resolved`: the registry has said where the tag points. `refused`: it has said
+ * no. `unasked`: it has said nothing.
+ */
+type Resolved = 'answered' | 'resolved' | 'refused' | 'unasked';
+
+async function serveResolved(visit: Visit, last: Digest | undefined): Promise<Resolved> {
   const { target } = visit.exchange;
   const heard = await hear({
     context: visit.context,
@@ -85,8 +90,9 @@ async function serveResolved(visit: Visit, last: Digest | undefined): Promise<'a
 }
 
 /** Undefined where the answer tells no digest that may be believed. */
-async function serveAnswered(visit: Visit, answer: HeadAnswer): Promise<'answered' | 'resolved' | undefined> {
+async function serveAnswered(visit: Visit, answer: HeadAnswer): Promise<Resolved | undefined> {
   const { context, scope, credential } = visit;
+  if (answer.status === 401 || answer.status === 403 || answer.status === 404) return 'refused';
   const digest = resolvedDigest(answer.headers);
   const sizeBytes = digest && yesOf(answer, digest);
   if (digest === undefined || sizeBytes === undefined) return undefined;

@@ -2,6 +2,7 @@ import type { Permission } from '../access/access.js';
 import type { Entry } from '../cache/contract.js';
 import type { Digest } from '../oci/digest.js';
 import { BLOB_MEDIA_TYPE } from '../oci/media-types.js';
+import { isRefusedToStrangers } from './authorise.js';
 import { findContent } from './find-content.js';
 import { serve } from './serve.js';
 import { digestHeaders } from './serve-body.js';
@@ -26,8 +27,19 @@ export async function findStale(visit: Visit, digest: Digest | undefined): Promi
   if (context.outage === 'fail' || digest === undefined) return undefined;
   const permission = await context.access.stalePermission(scope, credential, digest);
   if (!permission) return undefined;
+  if (permission.by === 'public' && (await isOver(visit, digest))) return undefined;
   const entry = await findContent(visit, digest, permission, () => context.access.wasDelivered(scope, digest));
   return entry && { entry, by: permission.by };
+}
+
+/**
+ * Whether an old proof has lost its worth. A registry that is there and only holds this client back (429), or is slow to
+ * it, can still say what it shows to strangers; otherwise a client that exceeds its limits could read what is hidden by now.
+ */
+async function isOver(visit: Visit, digest: Digest): Promise<boolean> {
+  const { context, scope, exchange } = visit;
+  if (context.health.isAway(exchange.target, true) || (await context.access.isPublic(scope, digest))) return false;
+  return isRefusedToStrangers(visit);
 }
 
 /** Answers GET or HEAD with what `findStale` found. Gives false, with nothing sent, where it turns out to be damaged. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { ProxyError } from '../../src/errors.js';
+import type { Digest } from '../../src/oci/digest.js';
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.js';
 import { resolveTag } from '../../src/pipeline/resolve.js';
 import { canonicalRegistry } from '../../src/registries/aliases.js';
@@ -116,6 +117,52 @@ describe('pipeline/resolve', () => {
     for (let i = 0; i < 2; i += 1) {
       const reply = await get(['Cookie', 'x'], OCI_MANIFEST, '/v2/evil/app/manifests/v1');
       assert.equal(reply.text, '{}');
+    }
+  });
+
+  for (const status of [401, 403, 404]) {
+    it(`gives nothing that the registry has just refused (${status}), though no pulls are left`, async () => {
+      stage.registry.misbehave(HEAD, { status });
+      stage.registry.misbehave({ kind: 'manifest', method: 'GET', own: false }, { status: 429 });
+      assert.equal((await get(['Authorization', 'Bearer mallory'])).status, 429);
+    });
+  }
+
+  async function age(digest: string): Promise<void> {
+    const { scope } = stage.visit({ path: '/v2/team/app/manifests/v1' });
+    await stage.context.facts.set('public', `${scope} ${digest}`, { provenAt: Date.now() - 7_200_000, depth: 0 });
+  }
+
+  it('asks as a stranger before an old proof counts for a client that the registry only holds back', async () => {
+    await age(image.digest);
+    stage.registry.misbehave({ own: false }, { status: 429 });
+    assert.equal(
+      (await get(['Authorization', 'Bearer mallory'])).header('Cache-Status'),
+      'entrepot; fwd=stale; detail=public',
+    );
+    await age(image.digest);
+    stage.registry.auth.setAccess('team/app', ['alice']);
+    assert.equal((await get(['Authorization', 'Bearer mallory'])).status, 429);
+  });
+
+  it('gives what an old proof says to be public where strangers get no answer either', async () => {
+    await age(image.digest);
+    stage.registry.misbehave({}, { status: 429 });
+    assert.equal(
+      (await get(['Authorization', 'Bearer mallory'])).header('Cache-Status'),
+      'entrepot; fwd=stale; detail=public',
+    );
+  });
+
+  it('hides nothing because of a tag that a client has made up', async () => {
+    const { access, offlineTokens } = stage.context;
+    const { scope } = stage.visit({ path: '/v2/team/app/manifests/v1' });
+    const headers = ['Accept', OCI_MANIFEST, 'Authorization', `Bearer ${offlineTokens.issue()}`];
+    for (const reference of ['made-up', `sha256:${'0'.repeat(64)}`]) {
+      const asked = { path: `/v2/team/app/manifests/${reference}`, headers };
+      assert.equal((await stage.ask({ ...asked, method: 'HEAD' })).status, 404);
+      assert.equal((await stage.ask(asked)).status, 404);
+      assert.equal(await access.isPublic(scope, image.digest as Digest), true, reference);
     }
   });
 });
