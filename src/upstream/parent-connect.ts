@@ -42,6 +42,12 @@ export class ParentRefusal extends Error {
   }
 }
 
+/**
+ * A parent that took the connection and gave no proper answer to a CONNECT. It may be the fault of what was asked for,
+ * which whoever asked has chosen: many proxies wait for long, or just close, where the upstream cannot be reached.
+ */
+export class ParentSilence extends ProxyError {}
+
 const MAX_ANSWER_BYTES = 16 * 1024;
 const HEAD_END = Buffer.from('\r\n\r\n');
 
@@ -60,7 +66,9 @@ export async function connectThrough(
   const lines = [`CONNECT ${place} HTTP/1.1`, `Host: ${place}`, `Via: ${options.via}`];
   if (options.authorization !== undefined) lines.push(`Proxy-Authorization: ${options.authorization}`);
   socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
-  const { status } = await readAnswer(socket, name, options);
+  const { status } = await readAnswer(socket, name, options).catch((error: unknown) => {
+    throw error instanceof ProxyError ? new ParentSilence(error.code, error.message, { cause: error }) : error;
+  });
   if (status >= 200 && status < 300) return socket;
   socket.destroy();
   throw new ParentRefusal(status);

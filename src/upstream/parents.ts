@@ -6,7 +6,7 @@ import { type Breaker, createBreaker } from '../net/circuit-breaker.js';
 import type { EgressGuard } from '../net/egress-guard.js';
 import type { NoProxy } from '../net/no-proxy.js';
 import { formatParent, type ParentAddress, type Way } from '../net/parent-address.js';
-import { connectThrough, ParentRefusal, type ParentTimeouts } from './parent-connect.js';
+import { connectThrough, ParentRefusal, ParentSilence, type ParentTimeouts } from './parent-connect.js';
 import type { Trust } from './trust.js';
 
 export interface ParentsOptions {
@@ -58,6 +58,8 @@ export interface Parents {
 export const PARENT_DIAL_MS = 1_000;
 const FAILURES = 3;
 const OPEN_MS = 5_000;
+/** Upstreams of which it is known that a parent has reached them. */
+const MAX_REACHED = 1000;
 
 interface Held {
   readonly breaker: Breaker;
@@ -74,8 +76,16 @@ const BROKEN = new Set([
   'upstream-protocol',
 ]);
 
+/** Faults that a request in absolute form can come to because of where it was to go. */
+const AFTER_SENDING = new Set(['upstream-timeout', 'upstream-truncated', 'upstream-protocol']);
+
+function placeBehind(parent: string, { host, port }: Target): string {
+  return `${parent} ${formatAuthority(host, port)}`;
+}
+
 export function createParents(options: ParentsOptions): Parents {
   const held = new Map<string, Held>();
+  const reached = new Set<string>();
   const { ways, noProxy, credentials, openMs = OPEN_MS } = options;
 
   function heldOf(name: string): Held {
@@ -92,6 +102,23 @@ export function createParents(options: ParentsOptions): Parents {
     if (usable === one.usable) return;
     one.usable = usable;
     options.onChange?.(name, usable);
+  }
+
+  function noteReached(name: string, target: Target): void {
+    const key = placeBehind(name, target);
+    reached.delete(key);
+    reached.add(key);
+    const oldest = reached.keys().next();
+    if (reached.size > MAX_REACHED && !oldest.done) reached.delete(oldest.value);
+  }
+
+  /**
+   * Whether a failure says that the parent does not work. Where it only gave no answer about an upstream that it has never
+   * reached, it need not be the parent: anybody could have it left out by asking for hosts that do not answer.
+   */
+  function speaksAgainst(name: string, target: Target, error: ProxyError): boolean {
+    const isSilence = error instanceof ParentSilence || (target.scheme === 'http' && AFTER_SENDING.has(error.code));
+    return !isSilence || reached.has(placeBehind(name, target));
   }
 
   function waysTo({ scheme, host, port }: Target): readonly Way[] {
@@ -113,13 +140,14 @@ export function createParents(options: ParentsOptions): Parents {
       try {
         const result = await byParent(way, credentials.get(formatAuthority(way.host, way.port)));
         note(name, true);
+        noteReached(name, target);
         return result;
       } catch (error) {
         if (error instanceof ParentRefusal) {
           note(name, true);
           reasons.push(refusalOf(error, name, target));
         } else if (error instanceof ProxyError && BROKEN.has(error.code)) {
-          note(name, false);
+          if (speaksAgainst(name, target, error)) note(name, false);
           reasons.push(`${name}: ${error.message}`);
         } else throw asLoop(error, name);
       }

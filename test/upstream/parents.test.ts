@@ -184,6 +184,30 @@ describe('upstream/parents', () => {
     assert.ok(parent.seen.length >= 2, 'one good answer is no recovery');
   });
 
+  it('leaves no parent out because of hosts that it cannot reach and says nothing about', async () => {
+    let isHung = false;
+    const choosy = net.createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', (head) => {
+        if (!isHung && head.includes('CONNECT registry.test:')) socket.write('HTTP/1.1 200 OK\r\n\r\n');
+        if (head.includes('CONNECT closed.test:')) socket.end();
+      });
+    });
+    choosy.listen(0, '127.0.0.1');
+    await once(choosy, 'listening');
+    const way = { ...DEAD, port: (choosy.address() as AddressInfo).port };
+    const parents = make([way], { openMs: 60_000, timeouts: { dialMs: 1000, tlsMs: 20, answerMs: 20 } });
+    for (const host of ['blackhole.test', 'closed.test', 'blackhole.test', 'closed.test']) {
+      await assert.rejects(parents.open({ scheme: 'https', host, port: 443 }));
+    }
+    assert.deepEqual(parents.leftOut, []);
+    (await parents.open(target()))?.destroy();
+    isHung = true;
+    for (let i = 0; i < 3; i += 1) await assert.rejects(parents.open(target()));
+    assert.deepEqual(parents.leftOut, [formatParent(way)]);
+    choosy.close();
+  });
+
   it('gives up on a parent that says nothing, closes, or makes no sense', async () => {
     const answers = ['', 'HELLO\r\n\r\n', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(20_000)}`];
     for (const answer of answers) {
