@@ -52,9 +52,11 @@ export async function startFakeParent(options: { readonly certificate?: TestCert
     track(upstream);
     upstream.once('error', () => socket.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n'));
     upstream.once('connect', () => {
+      // A client that has gone meanwhile cannot be piped to.
+      if (socket.destroyed) return void upstream.destroy();
       socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
       upstream.write(head);
-      pipeline(socket, upstream, socket, () => undefined);
+      return void pipeline(socket, upstream, socket, () => undefined);
     });
     return undefined;
   });
