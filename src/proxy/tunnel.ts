@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import { breakOff } from '../net/break-off.js';
 
 /** Bytes passed in each direction, as the client sees it. */
 export interface TunnelBytes {
@@ -68,12 +68,6 @@ export function joinSockets(client: Socket, upstream: Socket, options: Pick<Tunn
     destroy,
     closed,
   };
-}
-
-/** Ends a connection so that its bytes so far cannot pass for the whole: by a reset, or without TLS's own word of farewell. */
-function breakOff(socket: Socket): void {
-  if (socket instanceof TLSSocket) socket.destroy();
-  else socket.resetAndDestroy();
 }
 
 function closing(socket: Socket): Promise<void> {

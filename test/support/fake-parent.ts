@@ -3,6 +3,7 @@ import http from 'node:http';
 import https from 'node:https';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { pipeline } from 'node:stream';
+import { breakOff } from '../../src/net/break-off.js';
 import type { ParentAddress } from '../../src/net/parent-address.js';
 import type { TestCertificate } from './test-certificates.js';
 
@@ -83,7 +84,7 @@ export async function startFakeParent(options: { readonly certificate?: TestCert
 
   async function kill(): Promise<void> {
     if (!server.listening) return;
-    for (const socket of sockets) socket.resetAndDestroy();
+    for (const socket of sockets) breakOff(socket);
     server.close();
     await once(server, 'close');
   }
