@@ -27,6 +27,8 @@ export interface ParentsOptions {
   readonly onChange?: (parent: string, usable: boolean) => void;
   /** How long a parent that failed is left out. */
   readonly openMs?: number;
+  /** How long a parent may say nothing to a CONNECT where there is another way. */
+  readonly hurriedAnswerMs?: number;
 }
 
 export interface OpenAsked {
@@ -36,8 +38,12 @@ export interface OpenAsked {
   readonly passedVia?: string | undefined;
 }
 
-/** What is done by one parent. `authorization` is what stands in `Proxy-Authorization`. */
-export type ByParent<Result> = (parent: ParentAddress, authorization: string | undefined) => Promise<Result>;
+/** What is done by one parent. `authorization` is what stands in `Proxy-Authorization`; `isLast` where no other way is left. */
+export type ByParent<Result> = (
+  parent: ParentAddress,
+  authorization: string | undefined,
+  isLast: boolean,
+) => Promise<Result>;
 
 /** The proxies above this one. */
 export interface Parents {
@@ -56,6 +62,8 @@ export interface Parents {
 
 /** Parents are near. One that does not answer for so long is passed over. */
 export const PARENT_DIAL_MS = 1_000;
+/** And one that takes a CONNECT and says nothing to it, where there is another way. */
+const HURRIED_ANSWER_MS = 3_000;
 const FAILURES = 3;
 const OPEN_MS = 5_000;
 /** Upstreams of which it is known that a parent has reached them. */
@@ -86,7 +94,7 @@ function placeBehind(parent: string, { host, port }: Target): string {
 export function createParents(options: ParentsOptions): Parents {
   const held = new Map<string, Held>();
   const reached = new Set<string>();
-  const { ways, noProxy, credentials, openMs = OPEN_MS } = options;
+  const { ways, noProxy, credentials, openMs = OPEN_MS, hurriedAnswerMs = HURRIED_ANSWER_MS } = options;
 
   function heldOf(name: string): Held {
     const known = held.get(name) ?? { breaker: createBreaker({ failures: FAILURES, openMs }), usable: true };
@@ -130,15 +138,19 @@ export function createParents(options: ParentsOptions): Parents {
   async function attempt<Result>(target: Target, byParent: ByParent<Result>): Promise<Result | undefined> {
     const reasons: string[] = [];
     const list = waysTo(target);
-    for (const way of list) {
+    const open = list.filter((way) => isOpenTo(way));
+    // Where all are left out, a parent that has failed is better than none.
+    const tried = open.length > 0 ? open : list;
+    for (const way of tried) {
       if (way === 'direct') return undefined;
       const name = formatParent(way);
-      if (!heldOf(name).breaker.allow()) {
+      if (open.length > 0 && !heldOf(name).breaker.allow()) {
         reasons.push(`${name} has failed and is left out for a moment`);
         continue;
       }
       try {
-        const result = await byParent(way, credentials.get(formatAuthority(way.host, way.port)));
+        const authorization = credentials.get(formatAuthority(way.host, way.port));
+        const result = await byParent(way, authorization, way === tried.at(-1));
         note(name, true);
         noteReached(name, target);
         return result;
@@ -157,6 +169,11 @@ export function createParents(options: ParentsOptions): Parents {
     throw new ProxyError('upstream-connect', `${target.host} cannot be reached through a parent proxy: ${words}.`);
   }
 
+  /** Whether a way may be taken now. It takes no turn of the breaker: that is for who goes. */
+  function isOpenTo(way: Way): boolean {
+    return way === 'direct' || heldOf(formatParent(way)).breaker.state !== 'open';
+  }
+
   return {
     leadTo: (target) => {
       const [first] = waysTo(target);
@@ -165,11 +182,13 @@ export function createParents(options: ParentsOptions): Parents {
     attempt,
     open: (target, asked = {}) => {
       const via = asked.passedVia === undefined ? options.via : `${asked.passedVia}, ${options.via}`;
-      const { guard, trust, timeouts } = options;
+      const { guard, trust } = options;
       const { signal, allowHalfOpen } = asked;
-      return attempt(target, (parent, authorization) =>
-        connectThrough(parent, target, { guard, trust, timeouts, authorization, via, signal, allowHalfOpen }),
-      );
+      return attempt(target, (parent, authorization, isLast) => {
+        const answerMs = isLast ? options.timeouts.answerMs : Math.min(options.timeouts.answerMs, hurriedAnswerMs);
+        const timeouts = { ...options.timeouts, answerMs };
+        return connectThrough(parent, target, { guard, trust, timeouts, authorization, via, signal, allowHalfOpen });
+      });
     },
     get leftOut() {
       return [...held].filter(([, { usable }]) => !usable).map(([name]) => name);

@@ -52,6 +52,21 @@ describe('cache/flight-resumers', () => {
     assert.deepEqual(asked, ['b 5', 'leader 5']);
   });
 
+  it('asks two others where one is told to wait, and then waits for whom it takes the least', async () => {
+    const wait = (retryAfterMs: number): ResumeFault => new ResumeFault('later', { retryAfterMs });
+    const resumers = new FlightResumers(way('leader', wait(1)));
+    resumers.offer(way('a', wait(2_000)));
+    resumers.offer(way('b', wait(9_000)));
+    const withdraw = resumers.offer(way('c', wait(90_000)));
+    await assert.rejects(resumers.open(signal, 5), { retryAfterMs: 2_000 });
+    withdraw();
+    await assert.rejects(resumers.open(signal, 6), { retryAfterMs: 1 });
+    assert.deepEqual(asked, ['c 5', 'b 5', 'a 5', 'b 6', 'a 6', 'leader 6']);
+    resumers.offer(way('fresh'));
+    resumers.offer(way('limited', wait(90_000)));
+    assert.equal(await resumers.open(signal, 7), BODY);
+  });
+
   it('asks nobody else after a fault that is no refusal', async () => {
     const fault = new ProxyError('upstream-connect', 'x');
     const resumers = new FlightResumers(way('leader'));

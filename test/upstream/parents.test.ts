@@ -110,6 +110,27 @@ describe('upstream/parents', () => {
     assert.equal(await make([DEAD, 'direct']).open(target()), undefined);
   });
 
+  it('waits no long time for a parent that says nothing where there is another way', async () => {
+    const silent = net.createServer(() => {}).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const timeouts = { dialMs: 1000, tlsMs: 5000, answerMs: 3_600_000 };
+    const parents = make([{ ...DEAD, port }, parent.address], { timeouts, hurriedAnswerMs: 20 });
+    const socket = await parents.open(target()).finally(() => silent.close());
+    socket?.destroy();
+    assert.equal(parent.seen.length, 1);
+  });
+
+  it('tries a parent that is left out where there is no other way', async () => {
+    const parents = make([parent.address], { openMs: 3_600_000 });
+    await parent.kill();
+    for (let i = 0; i < 3; i += 1) await assert.rejects(parents.open(target()), says('upstream-connect', /refused/));
+    assert.deepEqual(parents.leftOut, [formatParent(parent.address)]);
+    await parent.revive();
+    (await parents.open(target()))?.destroy();
+    assert.equal(parent.seen.length, 1);
+  });
+
   it('goes on to the next where one cannot reach the upstream', async () => {
     parent.refuse(503);
     const second = await startFakeParent();
