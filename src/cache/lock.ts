@@ -36,7 +36,7 @@ export async function takeLock(directory: string, onCrash: () => Promise<unknown
     await refuseLive(directory, lockPath, found, own);
     await onCrash();
     afterCrash = true;
-    await moveStaleAway(directory, lockPath, found);
+    await removeStale(directory, lockPath, found, own);
   }
   throw inUse(directory, 'other processes that are starting');
 }
@@ -77,19 +77,30 @@ async function beats(lockPath: string): Promise<boolean> {
   return false;
 }
 
-/** Moves a dead process's lock away. Where somebody else was quicker, what was moved is a live lock and goes back. */
-async function moveStaleAway(directory: string, lockPath: string, judged: string): Promise<void> {
-  const aside = `${lockPath}.stale-${randomBytes(6).toString('hex')}`;
-  try {
-    await fs.rename(lockPath, aside);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return;
-    throw folderFault('take over the lock of the data folder', error);
+/**
+ * Removes a dead process's lock, if it is still the one that was judged: another starter may have been quicker. Only one
+ * at a time may look and remove, by a lock of its own that is held for as long; who comes second gives way.
+ */
+async function removeStale(directory: string, lockPath: string, judged: string, own: ProcessIdentity): Promise<void> {
+  const turnPath = `${lockPath}.takeover`;
+  if (!(await createLock(turnPath, `${JSON.stringify(own)}\n`))) {
+    const turn = await fs.readFile(turnPath, 'utf8').catch(() => undefined);
+    // Over already: what stands there now is to be judged anew.
+    if (turn === undefined) return;
+    const taker = parseIdentity(turn);
+    const isDead = taker === undefined || (await livenessOf(taker, own)) === 'dead';
+    if (!isDead) throw inUse(directory, 'other processes that are starting');
+    await fs.unlink(turnPath).catch(() => {});
+    return;
   }
-  const moved = await fs.readFile(aside, 'utf8').catch(() => judged);
-  if (moved !== judged) await fs.link(aside, lockPath).catch(() => {});
-  await fs.unlink(aside).catch(() => {});
-  if (moved !== judged) throw inUse(directory, `process ${parseIdentity(moved)?.pid ?? 'unknown'}`);
+  try {
+    const found = await fs.readFile(lockPath, 'utf8').catch(() => undefined);
+    if (found === judged) await fs.unlink(lockPath);
+  } catch (error) {
+    throw folderFault('take over the lock of the data folder', error);
+  } finally {
+    await fs.unlink(turnPath).catch(() => {});
+  }
 }
 
 function heldLock(lockPath: string, text: string, afterCrash: boolean): FolderLock {

@@ -46,11 +46,22 @@ describe('cache/lock', () => {
   });
 
   it('goes to one of many that find it left behind', async () => {
-    await fs.writeFile(lockPath, '');
-    const taken = await Promise.allSettled(Array.from({ length: 8 }, () => takeLock(folder.directory, async () => {})));
-    const held = taken.filter((outcome) => outcome.status === 'fulfilled');
-    assert.equal(held.length, 1);
-    for (const { value } of held) await value.release();
+    for (let round = 0; round < 30; round += 1) {
+      await fs.writeFile(lockPath, '');
+      const taking = Array.from({ length: 8 }, () => takeLock(folder.directory, async () => {}));
+      const held = (await Promise.allSettled(taking)).filter((outcome) => outcome.status === 'fulfilled');
+      assert.equal(held.length, 1);
+      for (const { value } of held) await value.release();
+      assert.deepEqual(await fs.readdir(folder.directory), []);
+    }
+  });
+
+  it('is taken over from one that died while it took over', async () => {
+    const dead = JSON.stringify({ ...(await ownIdentity()), bootId: 'before the machine restarted' });
+    await fs.writeFile(lockPath, dead);
+    await fs.writeFile(`${lockPath}.takeover`, dead);
+    await (await takeLock(folder.directory, async () => {})).release();
+    assert.deepEqual(await fs.readdir(folder.directory), []);
   });
 
   it('belongs to a process of another container for as long as that touches it', async () => {
