@@ -126,7 +126,7 @@ describe('e2e: outage', () => {
         () => false,
       );
       if (isLive) break;
-      assert.ok(performance.now() - recoveredAt < 10_000, 'still stale');
+      assert.ok(performance.now() - recoveredAt < 30_000, 'still stale');
       await sleep(250);
     }
     await skopeo.pull('docker.io/private/secret:v1', account);

@@ -73,7 +73,8 @@ describe('integration/outage', () => {
         await registry.halt(how);
         const startedAt = performance.now();
         assert.equal((await pull(style, 'v1')).digest, image.digest);
-        assert.ok(performance.now() - startedAt < 3000, 'the first pull, which finds out');
+        // Two to three seconds where the machine is idle; a time limit of an upstream would be thirty.
+        assert.ok(performance.now() - startedAt < 15_000, 'the first pull, which finds out');
         assert.equal((await pull(style, image.digest)).digest, image.digest);
       });
     }
@@ -153,7 +154,7 @@ describe('integration/outage', () => {
       for (;;) {
         const live = await get('/v2/library/app/manifests/v1', ['Authorization', token]);
         if (live.header('docker-content-digest') === moved.digest) break;
-        assert.ok(performance.now() - recoveredAt < 10_000, `${live.status} ${live.header('cache-status')}`);
+        assert.ok(performance.now() - recoveredAt < 20_000, `${live.status} ${live.header('cache-status')}`);
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     });
