@@ -1,3 +1,4 @@
+import { putNewest } from '../net/put-newest.js';
 import type { Digest } from '../oci/digest.js';
 
 /** A registry's yes to one credential for one digest in one repository, and when it was said. */
@@ -138,10 +139,7 @@ export class Grants {
   revoke(scope: string, credential: string): void {
     const key = setKey(scope, credential);
     this.#drop(key);
-    this.#revokedAt.delete(key);
-    this.#revokedAt.set(key, this.#now());
-    const oldest = this.#revokedAt.keys().next();
-    if (this.#revokedAt.size > this.#maxSets && !oldest.done) this.#revokedAt.delete(oldest.value);
+    putNewest(this.#revokedAt, key, this.#now(), this.#maxSets);
   }
 
   /** The registry said 404: this digest is gone for this credential, whatever manifests said of it before. */

@@ -1,3 +1,4 @@
+import { putNewest } from '../net/put-newest.js';
 import type { Digest } from '../oci/digest.js';
 import type { FactRows } from './fact-rows.js';
 
@@ -81,10 +82,7 @@ export class PublicContent {
   /** The repository hides the digest from strangers now. */
   async drop(scope: string, digest: Digest): Promise<void> {
     const key = publicKey(scope, digest);
-    this.#hiddenAt.delete(key);
-    this.#hiddenAt.set(key, this.#now());
-    const oldest = this.#hiddenAt.keys().next();
-    if (this.#hiddenAt.size > MAX_HIDDEN && !oldest.done) this.#hiddenAt.delete(oldest.value);
+    putNewest(this.#hiddenAt, key, this.#now(), MAX_HIDDEN);
     await this.#rows.delete('public', key);
   }
 
@@ -111,10 +109,7 @@ export class PublicContent {
   }
 
   #rememberHidden(scope: string, hiddenAt: number): number {
-    this.#hiddenScopes.delete(scope);
-    this.#hiddenScopes.set(scope, hiddenAt);
-    const oldest = this.#hiddenScopes.keys().next();
-    if (this.#hiddenScopes.size > MAX_SCOPES && !oldest.done) this.#hiddenScopes.delete(oldest.value);
+    putNewest(this.#hiddenScopes, scope, hiddenAt, MAX_SCOPES);
     return hiddenAt;
   }
 }

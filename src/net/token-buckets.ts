@@ -1,3 +1,5 @@
+import { putNewest } from './put-newest.js';
+
 /** How often something may happen: `burst` times at once, and after that so many times a second. */
 export interface BucketLimits {
   readonly burst: number;
@@ -38,12 +40,8 @@ export function createTokenBuckets(
     take: (key) => {
       const at = now();
       const tokens = tokensOf(key, at);
-      // Put in again at the end, so that the first key is the one unused for the longest.
-      buckets.delete(key);
       const taken = tokens >= 1;
-      buckets.set(key, { tokens: taken ? tokens - 1 : tokens, at });
-      const oldest = buckets.keys().next();
-      if (buckets.size > MAX_BUCKETS && !oldest.done) buckets.delete(oldest.value);
+      putNewest(buckets, key, { tokens: taken ? tokens - 1 : tokens, at }, MAX_BUCKETS);
       return taken;
     },
     has: (key) => tokensOf(key, now()) >= 1,

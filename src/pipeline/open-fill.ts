@@ -5,7 +5,6 @@ import { headerValue, setHeader } from '../http/headers.js';
 import { retryAfterMs } from '../http/retry-after.js';
 import type { Digest } from '../oci/digest.js';
 import type { UpstreamClient, UpstreamRequest, UpstreamResponse } from '../upstream/contract.js';
-
 import { sendFollowing } from '../upstream/redirects.js';
 import { announcedLength } from './ask-upstream.js';
 import { wholeContentHeaders } from './outgoing.js';

@@ -1,5 +1,6 @@
 import type { Access } from '../access/access.js';
 import type { Target } from '../http/exchange.js';
+import { putNewest } from '../net/put-newest.js';
 import type { Digest } from '../oci/digest.js';
 import type { PublicAnswer } from '../upstream/anonymous.js';
 
@@ -85,10 +86,7 @@ export function createPublicProofs(options: PublicProofsOptions): PublicProofs {
   function isDue(candidate: ProofCandidate): boolean {
     const until = askedUntil.get(keyOf(candidate));
     if (until !== undefined && until > now()) return false;
-    askedUntil.delete(keyOf(candidate));
-    askedUntil.set(keyOf(candidate), now() + everyMs);
-    const oldest = askedUntil.keys().next();
-    if (askedUntil.size > MAX_ASKED && !oldest.done) askedUntil.delete(oldest.value);
+    putNewest(askedUntil, keyOf(candidate), now() + everyMs, MAX_ASKED);
     return true;
   }
 

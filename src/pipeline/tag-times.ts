@@ -1,3 +1,4 @@
+import { putNewest } from '../net/put-newest.js';
 import type { Digest } from '../oci/digest.js';
 
 /** Tags that are known to have been looked up, the oldest first. */
@@ -15,10 +16,7 @@ export function createTagTimes(ttlMs: number, now: () => number = () => performa
   const known = new Map<string, { readonly digest: Digest; readonly at: number }>();
   return {
     note(key, digest) {
-      known.delete(key);
-      known.set(key, { digest, at: now() });
-      const oldest = known.keys().next();
-      if (known.size > MAX_TIMES && !oldest.done) known.delete(oldest.value);
+      putNewest(known, key, { digest, at: now() }, MAX_TIMES);
     },
     fresh(key) {
       const found = known.get(key);

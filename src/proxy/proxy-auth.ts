@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { ProxyError } from '../errors.js';
 import type { RawHeaders } from '../http/exchange.js';
 import { headerValues } from '../http/headers.js';
+import { putNewest } from '../net/put-newest.js';
 import { createQuota } from '../net/quota.js';
 import type { PasswordList } from './htpasswd.js';
 import { createPasswordCheck, type PasswordCheck } from './password-check.js';
@@ -43,10 +44,7 @@ export async function openProxyAuth(options: ProxyAuthOptions): Promise<ProxyAut
   const waiting = createQuota(WAITING);
 
   function remember(key: string): void {
-    remembered.delete(key);
-    remembered.set(key, now() + REMEMBERED_MS);
-    const oldest = remembered.keys().next();
-    if (remembered.size > MAX_REMEMBERED && !oldest.done) remembered.delete(oldest.value);
+    putNewest(remembered, key, now() + REMEMBERED_MS, MAX_REMEMBERED);
   }
 
   async function fits(password: string, hash: string, list: PasswordList): Promise<boolean> {

@@ -1,4 +1,5 @@
 import { formatAuthority } from '../net/authority.js';
+import { putNewest } from '../net/put-newest.js';
 import type { KnownVerdict } from './verdict.js';
 
 /** What is remembered of a host across restarts. */
@@ -50,10 +51,7 @@ export function createRegistryProbe(options: RegistryProbeOptions): RegistryProb
   const closing = new AbortController();
 
   function hold(key: string, entry: Held): Held {
-    held.delete(key);
-    held.set(key, entry);
-    const oldest = held.keys().next();
-    if (held.size > MAX_HELD && !oldest.done) held.delete(oldest.value);
+    putNewest(held, key, entry, MAX_HELD);
     return entry;
   }
 

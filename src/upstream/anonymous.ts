@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { parseChallenges } from '../http/challenge.js';
 import type { Target } from '../http/exchange.js';
 import { contentLength, headersFrom, headerValue, headerValues } from '../http/headers.js';
+import { putNewest } from '../net/put-newest.js';
 import type { Digest } from '../oci/digest.js';
 import { ACCEPT_ALL_MANIFESTS } from '../oci/media-types.js';
 import type { UpstreamClient, UpstreamResponse } from './contract.js';
@@ -182,10 +183,7 @@ export class AnonymousAsker {
   }
 
   #remember(key: string, token: Token): void {
-    this.#tokens.delete(key);
-    this.#tokens.set(key, token);
-    const oldest = this.#tokens.keys().next();
-    if (this.#tokens.size > MAX_TOKENS && !oldest.done) this.#tokens.delete(oldest.value);
+    putNewest(this.#tokens, key, token, MAX_TOKENS);
   }
 }
 

@@ -6,6 +6,7 @@ import { type Breaker, createBreaker } from '../net/circuit-breaker.js';
 import type { EgressGuard } from '../net/egress-guard.js';
 import type { NoProxy } from '../net/no-proxy.js';
 import { formatParent, type ParentAddress, type Way } from '../net/parent-address.js';
+import { putNewest } from '../net/put-newest.js';
 import { connectThrough, ParentRefusal, ParentSilence, type ParentTimeouts } from './parent-connect.js';
 import type { Trust } from './trust.js';
 
@@ -93,7 +94,7 @@ function placeBehind(parent: string, { host, port }: Target): string {
 
 export function createParents(options: ParentsOptions): Parents {
   const held = new Map<string, Held>();
-  const reached = new Set<string>();
+  const reached = new Map<string, true>();
   const { ways, noProxy, credentials, openMs = OPEN_MS, hurriedAnswerMs = HURRIED_ANSWER_MS } = options;
 
   function heldOf(name: string): Held {
@@ -113,11 +114,7 @@ export function createParents(options: ParentsOptions): Parents {
   }
 
   function noteReached(name: string, target: Target): void {
-    const key = placeBehind(name, target);
-    reached.delete(key);
-    reached.add(key);
-    const oldest = reached.keys().next();
-    if (reached.size > MAX_REACHED && !oldest.done) reached.delete(oldest.value);
+    putNewest(reached, placeBehind(name, target), true, MAX_REACHED);
   }
 
   /**

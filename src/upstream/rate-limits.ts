@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { RawHeaders, Target } from '../http/exchange.js';
 import { headersFrom, headerValue } from '../http/headers.js';
 import { retryAfterMs } from '../http/retry-after.js';
+import { putNewest } from '../net/put-newest.js';
 import { canonicalRegistry } from '../registries/aliases.js';
 import type { UpstreamClient, UpstreamRequest, UpstreamResponse } from './contract.js';
 
@@ -57,7 +58,7 @@ export function createRateLimits(options: RateLimitsOptions): RateLimits {
   function hold(key: string, headers: RawHeaders): void {
     const at = now();
     const waitMs = Math.min(retryAfterMs(headers, Date.now()) ?? DEFAULT_HOLD_MS, MAX_WAIT_MS);
-    remember(held, key, { until: at + waitMs, nextTryAt: at + Math.min(waitMs, MAX_HOLD_MS) });
+    putNewest(held, key, { until: at + waitMs, nextTryAt: at + Math.min(waitMs, MAX_HOLD_MS) }, MAX_HELD);
   }
 
   /** What is left of the time, milliseconds; 0 where the registry may be asked. */
@@ -78,8 +79,8 @@ export function createRateLimits(options: RateLimitsOptions): RateLimits {
     const level = remaining === 0 ? 'empty' : limit && remaining <= limit * LOW_SHARE ? 'low' : undefined;
     const before = levels.get(key);
     const became = level === before || (level === 'low' && before === 'empty') ? undefined : level;
-    levels.delete(key);
-    if (level) remember(levels, key, level);
+    if (level) putNewest(levels, key, level, MAX_HELD);
+    else levels.delete(key);
     options.onLimit({ registry, remaining, limit, became });
   }
 
@@ -131,11 +132,4 @@ function tooMany(waitMs: number): UpstreamResponse {
   });
   const readable = Readable.from([body]);
   return { status: 429, headers, body: readable, discard: () => readable.destroy() };
-}
-
-function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
-  map.delete(key);
-  map.set(key, value);
-  const oldest = map.keys().next();
-  if (map.size > MAX_HELD && !oldest.done) map.delete(oldest.value);
 }

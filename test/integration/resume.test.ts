@@ -154,7 +154,8 @@ describe('integration/resume', () => {
     assert.equal(ranges().at(-1), undefined, 'nothing of the wrong body is used again');
   });
 
-  it('goes on in the name of a client that waits when the first one has lost its right', async () => {
+  /** A download that stands still, and will break off: alice's, whom bob follows. */
+  async function openForTwo() {
     registry.auth.mode = 'basic';
     registry.auth.setAccess('a', ['alice', 'bob']);
     const as = (user: string, password: string) => ({
@@ -165,6 +166,11 @@ describe('integration/resume', () => {
     const alice = await proxyOpen(as('alice', 'secret'));
     await rule.stalled();
     const bob = await proxyOpen(as('bob', 'hunter2'));
+    return { rule, alice, bob, as };
+  }
+
+  it('goes on in the name of a client that waits when the first one has lost its right', async () => {
+    const { rule, alice, bob } = await openForTwo();
     registry.auth.setAccess('a', ['bob']);
     registry.forget();
     rule.release();
@@ -177,16 +183,7 @@ describe('integration/resume', () => {
   });
 
   it('breaks all off together, short of the end, when nobody who waits may go on', async () => {
-    registry.auth.mode = 'basic';
-    registry.auth.setAccess('a', ['alice', 'bob']);
-    const as = (user: string, password: string) => ({
-      ...request,
-      headers: ['Authorization', `Basic ${btoa(`${user}:${password}`)}`],
-    });
-    const rule = registry.misbehave(DATA, { stall: CUT, truncateAt: CUT }, 1);
-    const alice = await proxyOpen(as('alice', 'secret'));
-    await rule.stalled();
-    const bob = await proxyOpen(as('bob', 'hunter2'));
+    const { rule, alice, bob, as } = await openForTwo();
     registry.auth.setAccess('a', []);
     registry.forget();
     rule.release();
