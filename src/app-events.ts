@@ -38,6 +38,8 @@ export function storeEvents(logger: Logger, metrics: Metrics, tell: (fault: Prox
 
 /** What goes on in the store by itself, as metrics. */
 export function watchUpkeep(metrics: Metrics, cache: Cache): void {
+  // Measured now and then by itself; the first scrape should not find nothing.
+  void cache.measure();
   metrics.watch('storeBudgetBytes', () => cache.space?.budgetBytes ?? 0);
   metrics.watch('storeUsedBytes', () => cache.space?.usedBytes ?? 0);
   metrics.watch('keptBytes', () => cache.kept.bytes);

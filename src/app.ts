@@ -171,10 +171,9 @@ async function start(config: Config, logger: Logger, closers: Closer[]): Promise
   if (proxyAuth) closers.push(() => proxyAuth.close());
 
   const startedAt = Date.now();
-  const stats = async (): Promise<Stats> => ({
+  const stats = async (): Promise<Omit<Stats, 'store'>> => ({
     startedAt: new Date(startedAt).toISOString(),
     uptimeMs: Date.now() - startedAt,
-    store: cache.store.usage,
     ...(await metrics.totals()),
     fillsInFlight: flights.size,
     tunnels: listener.tunnels,

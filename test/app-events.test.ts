@@ -58,7 +58,7 @@ describe('app-events', () => {
     const board = { watch: (name: string, read: () => number) => watched.set(name, read) } as unknown as Metrics;
     const scrub = { share: 0.5, checked: 3, checkedBytes: 7, bad: 1, rounds: 0 };
     const values = (cache: object): number[] => {
-      watchUpkeep(board, cache as Cache);
+      watchUpkeep(board, { measure: async () => undefined, ...cache } as Cache);
       return [...watched.values()].map((read) => read());
     };
     const space = { budgetBytes: 80, usedBytes: 70 };

@@ -58,6 +58,8 @@ export interface DiskStore extends CacheStore {
   readonly pins: PinBoard;
   /** How much room there is; undefined until it was measured. */
   readonly space: Space | undefined;
+  /** How much room there is now; undefined where the store has no limit. */
+  measure(): Promise<Space | undefined>;
   /** Writes uses into the index and evicts what is due. It happens every minute by itself. */
   tend(): Promise<void>;
   /** Hashes a whole file; a damaged one is quarantined, and a good one that no row tells of gets its row. */
@@ -253,6 +255,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     get space() {
       return room.space;
     },
+    measure: () => room.measure(),
     tend,
     rebuild: (onShare) => walkContent(directory, giveRow, () => closed, onShare),
     async check(digest, pace) {

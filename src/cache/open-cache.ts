@@ -12,9 +12,11 @@ import { type FileSystem, nodeFileSystem, storeFault } from './file-system.js';
 import { type AdoptContent, createIndexRebuild } from './index-rebuild.js';
 import { beginKeyvIndex, indexFile, openKeyvIndex } from './keyv-index.js';
 import type { PinBoard } from './pins.js';
+import { quarantineTotals } from './quarantine.js';
 import type { ScrubProgress } from './scrub.js';
 import { openStandingIndex } from './standing-index.js';
 import type { RoomOptions } from './store-room.js';
+import { type StoreTally, tallyEvents } from './store-tally.js';
 import { startUpkeep } from './upkeep.js';
 import { createVerify, type Verify } from './verify.js';
 
@@ -48,6 +50,12 @@ export interface Cache {
   readonly pins: Pins;
   /** How much room the store has; undefined until it was measured. */
   readonly space: Space | undefined;
+  /** How much room there is now; undefined where the store has no limit. */
+  measure(): Promise<Space | undefined>;
+  /** What has happened since the store was opened. */
+  readonly tally: StoreTally;
+  /** What was put aside because it was damaged. */
+  quarantine(): Promise<Totals>;
   /** Beginnings of downloads that broke off, which wait for the next request. */
   readonly kept: Totals;
   /** Writes uses down and evicts what is due. It happens every minute by itself. */
@@ -68,7 +76,8 @@ export interface Cache {
  * in use, of a newer format, or not writable; anything else that is broken is rebuilt or done without, and reported.
  */
 export async function openCache(options: CacheOptions): Promise<Cache> {
-  const { directory, events } = options;
+  const { directory } = options;
+  const { events, tally } = tallyEvents(options.events);
   const folder = await openDataFolder(directory);
   const faults = createFaultBoard(events);
   const pool = options.pool ?? createBufferPool();
@@ -92,7 +101,7 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
       rebuild.noteWrite(kind, key);
       pins?.noteFact(kind, key);
     });
-    const opening = openDiskStore({ ...options, pool, folder, index, faults, facts });
+    const opening = openDiskStore({ ...options, events, pool, folder, index, faults, facts });
     if (folder.afterCrash) await rebuild.catchUp();
     let rebuilt: Promise<unknown> = Promise.resolve();
     function refill(onFacts?: () => void): void {
@@ -130,6 +139,9 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
       get space() {
         return store.space;
       },
+      measure: () => store.measure(),
+      tally,
+      quarantine: () => quarantineTotals(directory),
       get kept() {
         return store.kept;
       },

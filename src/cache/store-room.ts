@@ -17,6 +17,8 @@ export interface StoreRoom extends Pick<Evictor, 'reserve' | 'sweep' | 'close'> 
   readonly spools: OpenSpools;
   /** Undefined until it was measured. */
   readonly space: Space | undefined;
+  /** How much room there is now; undefined where the store has no limit. */
+  measure(): Promise<Space | undefined>;
 }
 
 interface Parts {
@@ -60,5 +62,6 @@ export function createStoreRoom(parts: Parts): StoreRoom {
     get space() {
       return budget.last;
     },
+    measure: async () => (room === undefined ? undefined : budget.measure()),
   };
 }

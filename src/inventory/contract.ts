@@ -17,6 +17,20 @@ export interface StoreStats {
   /** What the store takes with all its files, and what it may take; absent where there is no limit, or it is not known yet. */
   readonly takenBytes?: number;
   readonly budgetBytes?: number;
+  /** What may still come before something has to go, by the budget and by the file system. */
+  readonly roomBytes?: number;
+  /** What was evicted since the start; absent where the store has no limit, as that of a proxy that is stopped. */
+  readonly evicted?: Amount;
+  /** Milliseconds since the epoch; absent where nothing was. */
+  readonly lastEvictedAt?: number;
+  /** Contents found damaged since the start. */
+  readonly damaged: number;
+  /** Damaged files that are put aside. */
+  readonly quarantine: Amount;
+  /** Beginnings of downloads that broke off, kept for the next request. */
+  readonly kept: Amount;
+  /** How far a rebuild of the index is, from 0 to 1; absent where none is under way. */
+  readonly rebuildShare?: number;
   /** What the scrubber has done since the start; absent where it does not run. */
   readonly scrub?: ScrubStats;
   /** What is wrong with the store, in words; absent where all is well. */

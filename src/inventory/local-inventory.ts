@@ -1,5 +1,6 @@
 import type { Space } from '../cache/budget.js';
-import type { CacheStore, EntryOrder, FactStore, Inventory, Pins } from '../cache/contract.js';
+import type { CacheStore, EntryOrder, FactStore, Inventory, Pins, Totals } from '../cache/contract.js';
+import type { StoreTally } from '../cache/store-tally.js';
 import type { Verify } from '../cache/verify.js';
 import { ConfigError } from '../errors.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
@@ -30,8 +31,12 @@ export interface LocalInventoryParts {
   readonly facts: FactStore;
   readonly verify: Verify;
   readonly pins: Pins;
-  /** How much room there is; undefined until it was measured. */
-  readonly space?: Space | undefined;
+  /** How much room there is now; undefined where the store has no limit. */
+  measure(): Promise<Space | undefined>;
+  readonly tally: StoreTally;
+  quarantine(): Promise<Totals>;
+  readonly kept: Totals;
+  readonly rebuildShare?: number | undefined;
   /** What the scrubber has done; undefined where it does not run. */
   readonly scrub?: ScrubStats | undefined;
   readonly now?: () => number;
@@ -100,7 +105,7 @@ export function createLocalInventory(parts: LocalInventoryParts): InventoryOpera
   }
 
   return {
-    stats: async () => statsOf(parts),
+    stats: () => statsOf(parts),
     async blobs({ sort, cursor, limit }) {
       checkCursor(sort, cursor);
       const page = await inventory.list({ order: sort, limit, ...(cursor === undefined ? {} : { after: cursor }) });
@@ -148,16 +153,28 @@ export function createLocalInventory(parts: LocalInventoryParts): InventoryOpera
   };
 }
 
-/** `space` and `scrub` change, and are read when they are asked for. */
-function statsOf(parts: LocalInventoryParts): StoreStats {
-  const { space, scrub, store } = parts;
+/** Most parts change, and are read when they are asked for. */
+async function statsOf(parts: LocalInventoryParts): Promise<StoreStats> {
+  const [space, quarantine] = await Promise.all([parts.measure(), parts.quarantine()]);
+  const { scrub, store, tally, kept, rebuildShare } = parts;
   const { bytes, entries } = store.usage;
-  const isLimited = space !== undefined && Number.isFinite(space.budgetBytes);
+  const { evicted, lastEvictedAt, damaged } = tally;
   return {
     ...{ bytes, entries },
-    ...(isLimited && { takenBytes: space.usedBytes, budgetBytes: Math.floor(space.budgetBytes) }),
+    ...(space && roomOf(space)),
+    ...(space && { evicted, ...(lastEvictedAt !== undefined && { lastEvictedAt }) }),
+    ...{ damaged, quarantine, kept },
+    ...(rebuildShare !== undefined && { rebuildShare }),
     ...(scrub && { scrub: { share: scrub.share, rounds: scrub.rounds, checked: scrub.checked, bad: scrub.bad } }),
     ...(store.fault !== undefined && { fault: store.fault }),
+  };
+}
+
+function roomOf({ usedBytes, budgetBytes, budgetRoomBytes, diskRoomBytes }: Space): Partial<StoreStats> {
+  const roomBytes = Math.min(budgetRoomBytes, diskRoomBytes);
+  return {
+    ...(Number.isFinite(budgetBytes) && { takenBytes: usedBytes, budgetBytes: Math.floor(budgetBytes) }),
+    ...(Number.isFinite(roomBytes) && { roomBytes: Math.max(0, Math.floor(roomBytes)) }),
   };
 }
 

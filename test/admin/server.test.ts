@@ -25,10 +25,11 @@ interface Answer {
 const TOKEN = 'the-token-of-this-test';
 const BEARER = { authorization: `Bearer ${TOKEN}` };
 const OPEN_PATHS = ['/healthz', '/readyz', '/metrics', '/ca.crt', '/ca.der'];
+const NOTHING = { bytes: 0, entries: 0 };
 const STATS: Stats = {
   startedAt: '2026-01-01T00:00:00.000Z',
   uptimeMs: 1,
-  store: { bytes: 0, entries: 0 },
+  store: { ...NOTHING, damaged: 0, quarantine: NOTHING, kept: NOTHING },
   requests: { hit: 4 },
   sentBytes: { cache: 5 },
   fillsInFlight: 6,

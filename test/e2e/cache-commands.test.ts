@@ -41,7 +41,7 @@ describe('e2e: cache commands', () => {
       await entrepot('show', references[0] ?? ''),
       new RegExp(`layer +${image.layers[0]} .*docker\\.io/library/small`),
     );
-    assert.match(await entrepot('stats'), /^entries {2}[1-9]/m);
+    assert.match(await entrepot('stats'), /^entries +[1-9]/m);
     assert.match(await entrepot('verify'), /All is well/);
 
     // The same image of another registry stays.

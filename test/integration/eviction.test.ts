@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { run } from '../../src/cli/run.js';
+import type { StoreStats } from '../../src/inventory/contract.js';
+import { createFakeIo } from '../cli/fake-io.js';
 import { type FakeRegistry, startFakeRegistry } from '../support/fake-registry.js';
 import { proxyGet } from '../support/pull.js';
 import { seededBytes } from '../support/registry-content.js';
@@ -40,6 +44,14 @@ describe('integration/eviction', function () {
     return path;
   }
 
+  async function stats(): Promise<StoreStats> {
+    const io = createFakeIo({ env: { HOME: proxy.folder } });
+    const admin = `http://127.0.0.1:${proxy.app.admin?.port}`;
+    const words = ['cache', 'stats', '--json', '--data-dir', join(proxy.folder, 'data'), '--admin', admin];
+    assert.equal(await run(words, io, 100), 0, io.written.error);
+    return JSON.parse(io.written.out) as StoreStats;
+  }
+
   function fetches(path: string): number {
     return registry.find({ own: false, method: 'GET', path: new RegExp(path), status: 200 }).length;
   }
@@ -53,6 +65,11 @@ describe('integration/eviction', function () {
     assert.ok((await proxy.metric('entrepot_evicted_bytes_total')) >= (LAYERS - 12) * LAYER_BYTES);
     assert.equal(await proxy.metric('entrepot_store_budget_bytes'), BUDGET_BYTES);
     assert.ok((await proxy.metric('entrepot_store_used_bytes')) <= BUDGET_BYTES);
+
+    const { evicted, lastEvictedAt = 0, roomBytes = -1 } = await stats();
+    assert.equal(evicted?.entries, await proxy.metric('entrepot_evictions_total'));
+    assert.equal(evicted?.bytes, await proxy.metric('entrepot_evicted_bytes_total'));
+    assert.ok(lastEvictedAt > 0 && roomBytes >= 0 && roomBytes < BUDGET_BYTES);
 
     await pull('pinned-base', layer(1000));
     await pull('a', layer(0));

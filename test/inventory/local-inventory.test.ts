@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { ConfigError } from '../../src/errors.js';
 import { createLocalInventory } from '../../src/inventory/local-inventory.js';
 import type { Digest } from '../../src/oci/digest.js';
-import { createStage, type Stage } from './stage.js';
+import { createStage, type Stage, UNTOUCHED } from './stage.js';
 
 const ABSENT = `sha256:${'0'.repeat(64)}` as Digest;
 
@@ -14,21 +14,46 @@ describe('inventory/local-inventory', () => {
 
   it('tells what the store comes to', async () => {
     await stage.put('a.test x', Buffer.alloc(70));
-    assert.deepEqual(await stage.operations.stats(), { bytes: 70, entries: 1 });
+    const nothing = { bytes: 0, entries: 0 };
+    const quiet = { damaged: 0, quarantine: nothing, kept: nothing };
+    assert.deepEqual(await stage.operations.stats(), { bytes: 70, entries: 1, ...quiet });
     const space = { budgetBytes: 1e6, usedBytes: 5e5, budgetRoomBytes: 5e5, diskRoomBytes: 1e9 };
     const scrub = { share: 0.5, rounds: 1, checked: 2, bad: 0 };
-    const parts = { ...stage, verify: () => Promise.reject(new Error('unused')), pins: {} as never };
+    const parts = { ...stage, ...UNTOUCHED, verify: () => Promise.reject(new Error('unused')), pins: {} as never };
     const store = { ...stage.memory, usage: { bytes: 1, entries: 2 }, fault: 'no disk' };
-    const whole = createLocalInventory({ ...parts, store, space, scrub });
+    const whole = createLocalInventory({
+      ...{ ...parts, store, scrub },
+      measure: async () => space,
+      tally: { evicted: { bytes: 9, entries: 3 }, lastEvictedAt: 1_000, damaged: 4 },
+      quarantine: async () => ({ bytes: 8, entries: 2 }),
+      kept: { bytes: 7, entries: 1 },
+      rebuildShare: 0.25,
+    });
     assert.deepEqual(await whole.stats(), {
-      ...{ bytes: 1, entries: 2, takenBytes: 5e5, budgetBytes: 1e6, scrub, fault: 'no disk' },
+      ...{ bytes: 1, entries: 2, takenBytes: 5e5, budgetBytes: 1e6, roomBytes: 5e5, scrub, fault: 'no disk' },
+      ...{ evicted: { bytes: 9, entries: 3 }, lastEvictedAt: 1_000, damaged: 4, rebuildShare: 0.25 },
+      ...{ quarantine: { bytes: 8, entries: 2 }, kept: { bytes: 7, entries: 1 } },
     });
-    const boundless = createLocalInventory({
+  });
+
+  it('tells no limit where there is none, and never less room than none', async () => {
+    const space = { budgetBytes: 1e6, usedBytes: 5e5, budgetRoomBytes: 5e5, diskRoomBytes: -3 };
+    const parts = {
+      ...stage,
+      ...UNTOUCHED,
+      store: stage.memory,
+      verify: () => Promise.reject(new Error('unused')),
+      pins: {} as never,
+    };
+    const full = await createLocalInventory({ ...parts, measure: async () => space }).stats();
+    assert.equal(full.roomBytes, 0);
+    assert.deepEqual(full.evicted, { bytes: 0, entries: 0 });
+    const endless = { ...space, budgetBytes: Number.POSITIVE_INFINITY, budgetRoomBytes: Number.POSITIVE_INFINITY };
+    const boundless = await createLocalInventory({
       ...parts,
-      store,
-      space: { ...space, budgetBytes: Number.POSITIVE_INFINITY },
-    });
-    assert.deepEqual(await boundless.stats(), { bytes: 1, entries: 2, fault: 'no disk' });
+      measure: async () => ({ ...endless, diskRoomBytes: Number.POSITIVE_INFINITY }),
+    }).stats();
+    assert.equal(boundless.budgetBytes ?? boundless.takenBytes ?? boundless.roomBytes, undefined);
   });
 
   it('lists contents by size, use or digest, in pages', async () => {

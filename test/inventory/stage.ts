@@ -49,6 +49,14 @@ export interface Stage extends RemovalParts {
 
 export const HOUR = 3600_000;
 
+/** A store without a limit, to which nothing has happened. */
+export const UNTOUCHED = {
+  measure: async () => undefined,
+  tally: { evicted: { bytes: 0, entries: 0 }, lastEvictedAt: undefined, damaged: 0 },
+  quarantine: async () => ({ bytes: 0, entries: 0 }),
+  kept: { bytes: 0, entries: 0 },
+};
+
 export function createStage(): Stage {
   const facts = createMemoryFacts();
   const memory = createMemoryStore();
@@ -77,6 +85,7 @@ export function createStage(): Stage {
     operations: createLocalInventory({
       store: Object.defineProperty(store, 'usage', { get: () => memory.usage }),
       ...{ inventory, facts, verify, pins: memoryPins(pins) },
+      ...UNTOUCHED,
       now: () => stage.time,
     }),
     async put(scope, bytes, mediaType) {
