@@ -89,8 +89,10 @@ export class Entries {
     return this.catalogue.get(digest);
   }
 
+  /** Notes content that has come into the store. What was held already is used by that: somebody has asked for it. */
   async remember(entry: Entry): Promise<void> {
     const before = await this.find(entry.digest);
+    if (before !== undefined) this.touch(entry.digest);
     const use = (before && this.catalogue.use(entry.digest)) ?? { usedAt: entry.storedAt, uses: 1 };
     if (before === undefined) this.#count(entry.sizeBytes, 1);
     else this.#count(entry.sizeBytes - before.sizeBytes, 0);

@@ -117,6 +117,19 @@ describe('cache/entries', () => {
     assert.equal(again.describe(digestOfBytes(Buffer.from('old')))?.usedAt, 1_700_000_000_000);
   });
 
+  it('takes content that is delivered again for used', async () => {
+    let time = 1_000_000;
+    const entries = new Entries(index, () => time);
+    await entries.remember({ ...entry, storedAt: time });
+    time += 3_600_000;
+    await entries.remember({ ...entry, storedAt: time - 3_600_000 });
+    assert.equal(entries.describe(digest)?.usedAt, time);
+    assert.deepEqual(entries.catalogue.use(digest), { usedAt: time, uses: 2 });
+    const later = new Entries(index);
+    await later.load(() => false);
+    assert.deepEqual(later.catalogue.use(digest), { usedAt: time, uses: 2 });
+  });
+
   it('writes no row for a use that is saved already, nor for what was forgotten', async () => {
     let writes = 0;
     const set: Index['set'] = (...row) => {
