@@ -13,12 +13,13 @@ import { didYouMean } from './suggest.js';
 import {
   parseCount,
   parseDuration,
+  parseFreeSpace,
   parseListen,
   parseMaxAge,
   parsePort,
   parseScrub,
   parseSize,
-  parseSizeLimit,
+  parseStoreSize,
   parseTimeout,
 } from './units.js';
 
@@ -43,7 +44,8 @@ const duration = z.string().transform(reading(parseDuration));
 const ways = z.array(z.string().transform(reading(checkWay)));
 const noProxy = z.array(z.string().transform(reading(checkNoProxy)));
 const scrub = z.string().transform(reading(parseScrub));
-const sizeLimit = z.string().transform(reading(parseSizeLimit));
+const storeSize = z.string().transform(reading(parseStoreSize));
+const freeSpace = z.string().transform(reading(parseFreeSpace));
 const maxAge = z.string().transform(reading(parseMaxAge));
 const imagePatterns = z.array(z.string().transform(reading(checkImagePattern)));
 const addresses = z.array(z.string().transform(reading(checkAddress)));
@@ -88,8 +90,8 @@ const SCHEMA = z.strictObject({
   'grant-ttl': duration,
   'public-ttl': duration,
   'link-max-age': duration,
-  'max-size': sizeLimit,
-  'min-free': sizeLimit,
+  'max-size': storeSize,
+  'min-free': freeSpace,
   'max-age': maxAge,
   pins: imagePatterns,
   scrub,

@@ -89,6 +89,29 @@ export function parseSizeLimit(text: string): SizeLimit {
   return { share: Number(percent) / 100 };
 }
 
+/** Below this, the index alone takes all of a store. */
+const LEAST_STORE_BYTES = 2 ** 20;
+
+/**
+ * Reads what the store may take: a limit that leaves room for something. `50` is 50 bytes, and means 50GiB more often
+ * than not.
+ * @throws Error with one sentence for the user
+ */
+export function parseStoreSize(text: string): SizeLimit {
+  const limit = parseSizeLimit(text);
+  if ('bytes' in limit ? limit.bytes >= LEAST_STORE_BYTES : limit.share > 0) return limit;
+  throw new Error(
+    `${text} is too little to store anything; write 1MiB or more, as in 50GiB, or 1% or so of the file system. A proxy that opens and stores nothing is --intercept none.`,
+  );
+}
+
+/** Reads what stays free of the file system, which is not all of it. @throws Error with one sentence for the user */
+export function parseFreeSpace(text: string): SizeLimit {
+  const limit = parseSizeLimit(text);
+  if ('share' in limit && limit.share >= 1) throw new Error(`${text} leaves no room to store anything.`);
+  return limit;
+}
+
 /** Reads an age after which unused content is evicted; undefined for `off`. @throws Error with one sentence for the user */
 export function parseMaxAge(text: string): number | undefined {
   if (text === 'off') return undefined;

@@ -117,6 +117,8 @@ describe('config/schema', () => {
     ['a timeout', { 'upstream-idle-timeout': '0' }, /^upstream-idle-timeout: 0 leaves no time/],
     ['a rate', { 'upstream-min-rate': '5 per s' }, /^upstream-min-rate: "5 per s" is not a size/],
     ['a share', { 'max-size': '101%' }, /^max-size: 101% is more than the whole file system/],
+    ['no room at all', { 'max-size': '0' }, /^max-size: 0 is too little to store anything/],
+    ['all of the disk free', { 'min-free': '100%' }, /^min-free: 100% leaves no room/],
     ['a size to keep free', { 'min-free': 'some' }, /^min-free: "some" is not a size/],
     ['an age', { 'max-age': '5m' }, /^max-age: 5m is too short; 1h is the least/],
     ['an image', { pins: ['alpine'] }, /^pins: "alpine" names no images/],

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import {
   parseCount,
   parseDuration,
+  parseFreeSpace,
   parseListen,
   parseMaxAge,
   parsePort,
   parseScrub,
   parseSize,
   parseSizeLimit,
+  parseStoreSize,
   parseTimeout,
 } from '../../src/config/units.js';
 
@@ -71,6 +73,25 @@ describe('config/units', () => {
     for (const text of ['101%', '-1%', '%', '5 %', 'x']) {
       assert.throws(() => parseSizeLimit(text), /more than the whole|is not a size/, text);
     }
+  });
+
+  it('takes no store that could store nothing, and says what to write', () => {
+    assert.deepEqual(parseStoreSize('1MiB'), { bytes: 1_048_576 });
+    assert.deepEqual(parseStoreSize('0.5%'), { share: 0.005 });
+    for (const text of ['0', '50', '0%', '1023KiB']) {
+      assert.throws(
+        () => parseStoreSize(text),
+        /too little to store anything; write 1MiB or more.* --intercept none/,
+        text,
+      );
+    }
+    assert.throws(() => parseStoreSize('101%'), /more than the whole/);
+  });
+
+  it('leaves a part of the file system to the store', () => {
+    assert.deepEqual(parseFreeSpace('0'), { bytes: 0 });
+    assert.deepEqual(parseFreeSpace('99.5%'), { share: 0.995 });
+    assert.throws(() => parseFreeSpace('100%'), /leaves no room to store anything/);
   });
 
   it('reads the age that unused content may have, or that there is none', () => {
