@@ -5,6 +5,7 @@ import { formatRepository, parseName } from '../inventory/image-name.js';
 import { formatAge, formatBytes } from './amounts.js';
 import type { Command, CommandArguments, CommandIo } from './command.js';
 import { beginJsonList } from './json-list.js';
+import { describeNotHeld } from './not-held.js';
 import { ADMIN_FLAG, withInventory } from './open-inventory.js';
 import { type Column, renderTable } from './table.js';
 
@@ -46,11 +47,12 @@ export const cacheLs: Command = {
   operand: { metavar: 'name', help: 'only images of this registry or repository', count: 'at-most-one' },
   run: async (given, io) => {
     const request = readRequest(given);
-    await withInventory(given, io, (inventory) =>
-      given.own?.['blobs'] === true
-        ? listBlobs(inventory, request, given, io)
-        : listImages(inventory, request, given, io),
-    );
+    const [name] = given.operands ?? [];
+    await withInventory(given, io, async (inventory) => {
+      if (given.own?.['blobs'] === true) return listBlobs(inventory, request, given, io);
+      const count = await listImages(inventory, request, given, io);
+      if (count === 0 && name !== undefined) io.error(`entrepot: ${await describeNotHeld(inventory, name)}\n`);
+    });
     return 0;
   },
 };
@@ -93,12 +95,12 @@ async function listImages(
   { limit, filter }: ListRequest,
   { json }: CommandArguments,
   io: CommandIo,
-): Promise<void> {
+): Promise<number> {
   const pages = (cursor: string | undefined, count: number) =>
     inventory
       .images({ ...filter, limit: count, ...(cursor === undefined ? {} : { cursor }) })
       .then(({ images, next }) => ({ items: images, next }));
-  await listPages(pages, limit, json, io, IMAGE_COLUMNS, imageRow);
+  return listPages(pages, limit, json, io, IMAGE_COLUMNS, imageRow);
 }
 
 async function listBlobs(
@@ -114,7 +116,7 @@ async function listBlobs(
   await listPages(pages, limit, json, io, BLOB_COLUMNS, blobRow);
 }
 
-/** Prints page after page as they come, so that a long listing takes no more memory than a short one. */
+/** Prints page after page as they come, so that a long listing takes no more memory than a short one. Gives their number. */
 async function listPages<T>(
   pageAt: (
     cursor: string | undefined,
@@ -125,9 +127,10 @@ async function listPages<T>(
   io: CommandIo,
   columns: readonly Column[],
   rowOf: (item: T, now: number) => string[],
-): Promise<void> {
+): Promise<number> {
   const list = json ? beginJsonList((text) => io.out(text)) : undefined;
   let left = limit;
+  let count = 0;
   let cursor: string | undefined;
   let isFirst = true;
   do {
@@ -140,9 +143,11 @@ async function listPages<T>(
       isFirst = false;
     }
     left -= items.length;
+    count += items.length;
     cursor = next;
   } while (cursor !== undefined && left > 0 && io.isRead());
   list?.end();
+  return count;
 }
 
 function imageRow(image: ImageSummary, now: number): string[] {

@@ -4,6 +4,7 @@ import { formatImage, parseName } from '../inventory/image-name.js';
 import { formatAge } from './amounts.js';
 import { type Command, type CommandArguments, type CommandIo, renderJson } from './command.js';
 import { beginJsonList } from './json-list.js';
+import { describeNotHeld } from './not-held.js';
 import { ADMIN_FLAG, withInventory } from './open-inventory.js';
 import { renderTable } from './table.js';
 
@@ -18,7 +19,7 @@ export const cachePin: Command = {
   operand: { metavar: 'name', help: 'an image, as docker.io/library/alpine:3.20, or a digest', count: 'any' },
   run: async (given, io) => {
     if ((given.operands ?? []).length === 0) return listPins(given, io);
-    return forEach(given, io, 'is not in the store', 'Pinned', (inventory, target) => inventory.pin(target));
+    return forEach(given, io, describeNotHeld, 'Pinned', (inventory, target) => inventory.pin(target));
   },
 };
 
@@ -31,7 +32,7 @@ export const cacheUnpin: Command = {
   operand: { metavar: 'name', help: 'an image, as docker.io/library/alpine:3.20, or a digest', count: 'any' },
   run: async (given, io) => {
     if ((given.operands ?? []).length === 0) throw new ConfigError(['Say what to unpin: an image or a digest.']);
-    return forEach(given, io, 'is not pinned', 'Unpinned', (inventory, target) => inventory.unpin(target));
+    return forEach(given, io, describeNotPinned, 'Unpinned', (inventory, target) => inventory.unpin(target));
   },
 };
 
@@ -41,7 +42,7 @@ type Inventory = Parameters<Parameters<typeof withInventory>[2]>[0];
 async function forEach(
   given: CommandArguments,
   io: CommandIo,
-  problem: string,
+  describeProblem: (inventory: Inventory, name: string) => Promise<string>,
   done: string,
   task: (inventory: Inventory, target: PinTarget) => Promise<object | undefined>,
 ): Promise<number> {
@@ -53,12 +54,18 @@ async function forEach(
     for (const [n, target] of targets.entries()) {
       const result = await task(inventory, target);
       results.push(result ?? null);
-      if (result === undefined) io.error(`entrepot: ${names[n]} ${problem}\n`);
+      if (result === undefined) io.error(`entrepot: ${await describeProblem(inventory, names[n] ?? '')}\n`);
       if (result !== undefined && !given.json) io.out(`${done} ${names[n]}.\n`);
     }
     if (given.json) io.out(renderJson(results));
     return results.includes(null) ? 1 : 0;
   });
+}
+
+/** Where the image itself is not held under this name, that is the reason. */
+async function describeNotPinned(inventory: Inventory, name: string): Promise<string> {
+  const notHeld = await describeNotHeld(inventory, name);
+  return notHeld.endsWith('not in the store') ? `${name} is not pinned` : notHeld;
 }
 
 async function listPins(given: CommandArguments, io: CommandIo): Promise<number> {

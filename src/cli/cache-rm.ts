@@ -4,6 +4,7 @@ import type { RemovalReport, Selection } from '../inventory/contract.js';
 import { formatImage, formatRepository, parseName } from '../inventory/image-name.js';
 import { type Command, type CommandArguments, type CommandIo, renderJson } from './command.js';
 import { INTERRUPTED, runLongWork } from './long-work.js';
+import { describeNotHeld } from './not-held.js';
 import { ADMIN_FLAG, withInventory } from './open-inventory.js';
 import { describeRemoval } from './removal-text.js';
 
@@ -55,7 +56,7 @@ export async function removeAll(
       }
       const { value: report, interrupted } = done;
       if (report === undefined) {
-        io.error(`entrepot: ${names[n] ?? 'that'} is not in the store\n`);
+        io.error(`entrepot: ${await describeNotHeld(inventory, names[n] ?? 'that')}\n`);
         reports.push(null);
         code = 1;
         continue;

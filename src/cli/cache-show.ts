@@ -3,6 +3,7 @@ import type { Blob, Image, ImageNode } from '../inventory/contract.js';
 import { formatImage, parseName } from '../inventory/image-name.js';
 import { formatAge, formatBytes, formatCount } from './amounts.js';
 import { type Command, renderJson, renderPairs } from './command.js';
+import { describeNotHeld } from './not-held.js';
 import { ADMIN_FLAG, withInventory } from './open-inventory.js';
 import { type Column, printable, renderTable } from './table.js';
 
@@ -31,10 +32,12 @@ export const cacheShow: Command = {
     if (named.kind !== 'digest' && named.kind !== 'image') {
       throw new ConfigError([`${JSON.stringify(text)} is a ${named.kind}; entrepot cache ls lists its images.`]);
     }
-    const found = await withInventory(given, io, async (inventory) =>
-      named.kind === 'digest' ? inventory.blob(named.digest) : inventory.image(formatImage(named.image)),
-    );
-    if (found === undefined) throw new Error(`${text} is not in the store.`);
+    const found = await withInventory(given, io, async (inventory) => {
+      const asked = named.kind === 'digest' ? inventory.blob(named.digest) : inventory.image(formatImage(named.image));
+      const held = await asked;
+      if (held === undefined) throw new Error(`${await describeNotHeld(inventory, text)}.`);
+      return held;
+    });
     const now = Date.now();
     if (given.json) io.out(renderJson(found));
     else io.out('tree' in found ? renderImage(found, now) : renderBlob(found, now));

@@ -4,6 +4,7 @@ import { formatImage, parseName } from '../inventory/image-name.js';
 import { formatBytes, formatCount } from './amounts.js';
 import { type Command, renderJson } from './command.js';
 import { INTERRUPTED, runLongWork } from './long-work.js';
+import { describeNotHeld } from './not-held.js';
 import { ADMIN_FLAG, withInventory } from './open-inventory.js';
 
 export const cacheVerify: Command = {
@@ -20,15 +21,18 @@ export const cacheVerify: Command = {
   run: async (given, io) => {
     const [text] = given.operands ?? [];
     const selection = text === undefined ? {} : selectionOf(text);
-    const done = await withInventory(given, io, (inventory) =>
-      runLongWork(io, 'verifying', (work) => inventory.verify(selection, work)),
-    );
+    const done = await withInventory(given, io, async (inventory) => {
+      const ran = await runLongWork(io, 'verifying', (work) => inventory.verify(selection, work));
+      if (ran === undefined) return undefined;
+      const { value: report, interrupted } = ran;
+      if (report === undefined) throw new Error(`${await describeNotHeld(inventory, text ?? '')}.`);
+      return { report, interrupted };
+    });
     if (done === undefined) {
       io.error('entrepot: interrupted\n');
       return INTERRUPTED;
     }
-    const { value: report, interrupted } = done;
-    if (report === undefined) throw new Error(`${text} is not in the store.`);
+    const { report, interrupted } = done;
     io.out(given.json ? renderJson(report) : describe(report));
     if (interrupted) return INTERRUPTED;
     return report.bad + report.missing + report.unreadable === 0 ? 0 : 1;
