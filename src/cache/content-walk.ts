@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.js';
+import { type Digest, type DigestAlgorithm, digestAlgorithm, digestHex, digestOf } from '../oci/digest.js';
 import { digestOfFile } from './content-paths.js';
 
 const ALGORITHMS = ['sha256', 'sha512'] as const;
@@ -52,14 +52,22 @@ function namesIn(folder: string): Promise<readonly string[]> {
 /** The digests of all content files behind `after`, in order, in steps of one folder of each algorithm. */
 export async function* walkDigests(directory: string, after?: Digest): AsyncGenerator<readonly Digest[]> {
   const behind = after === undefined ? '' : walkOrder(after);
-  let found: Digest[] = [];
+  // Thousands of them are sorted ten times as fast as texts that are there than by a function that makes them.
+  let found: string[] = [];
   for await (const { algorithm, prefix, names } of walkFolders(directory, behind.slice(0, 2))) {
     for (const name of names) {
       const digest = digestOfFile(algorithm, prefix, name);
-      if (digest !== undefined && walkOrder(digest) > behind) found.push(digest);
+      const order = digest && walkOrder(digest);
+      if (order !== undefined && order > behind) found.push(order);
     }
     if (algorithm !== ALGORITHMS.at(-1)) continue;
-    yield found.sort((a, b) => (walkOrder(a) < walkOrder(b) ? -1 : 1));
+    yield found.sort().map(digestInOrder);
     found = [];
   }
+}
+
+/** The digest whose `walkOrder` it is. */
+function digestInOrder(order: string): Digest {
+  const space = order.indexOf(' ');
+  return digestOf(order.slice(space + 1) as DigestAlgorithm, order.slice(0, space));
 }

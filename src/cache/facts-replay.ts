@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import fs, { type FileHandle } from 'node:fs/promises';
 import { decodeLine, type FactRecord, isHead, readLines } from './facts-lines.js';
 import { errorCode } from './file-system.js';
+import { NumberTable } from './number-table.js';
 import { createStepper } from './stepper.js';
 
 /** Lines between two looks at whether others should have their turn. */
@@ -61,7 +62,7 @@ async function replayOpen(handle: FileHandle, endBytes: number, options: ReplayO
   const step = createStepper();
   // Somebody who chooses the names of repositories must not be able to make two facts meet.
   const salt = randomBytes(16);
-  const lastOffsets = new Map<number, number>();
+  const lastOffsets = new NumberTable();
   let badLines = 0;
   let facts = 0;
   for await (const lines of readLines(handle, endBytes, startBytes)) {

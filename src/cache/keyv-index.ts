@@ -5,6 +5,7 @@ import { Keyv } from 'keyv';
 import type { Index, Row, RowKind, RowQuery, Totals } from './contract.js';
 import type { FaultBoard } from './fault-board.js';
 import { errorCode, storeFault } from './file-system.js';
+import { createKeyedQueue } from './keyed-queue.js';
 import { createWriteBehind, type WriteBehind } from './write-behind.js';
 
 const FILE_NAME = 'index.v1.sqlite';
@@ -14,10 +15,23 @@ const TOTALS_KEY = 'meta:totals';
 /** A file that is read whole within a fraction of a second, from a slow disk too: some 100,000 entries. */
 const CHECKED_AT_START_BYTES = 64 * 1024 * 1024;
 const BUSY_TIMEOUT_MS = 2_000;
+const MEMORY = ':memory:';
 
-interface Database {
+interface Connection {
   readonly rows: Keyv;
   readonly adapter: KeyvSqlite;
+}
+
+/**
+ * One connection writes, in transactions one after the other, and one reads. The driver lets go of each statement on the
+ * main thread, and waits there for whatever the same connection is doing: behind a transaction that reaches the disk,
+ * that is as long as the disk takes.
+ */
+interface Database {
+  readonly writing: Connection;
+  /** Runs a read when those before it have ended, for the same reason. */
+  readonly read: <T>(task: (connection: Connection) => Promise<T>) => Promise<T>;
+  close(): Promise<void>;
 }
 
 /** What somebody who mends an index needs to hear of it. */
@@ -49,7 +63,7 @@ export async function openKeyvIndex(
   const file = indexFile(directory);
   try {
     const isChecked = checkWhole && (await isSmall(file));
-    return await indexOn(await openDatabase(`sqlite://${file}`, isChecked), faults, hooks);
+    return await indexOn(await openDatabase(file, isChecked), faults, hooks);
   } catch (error) {
     faults.report('index', storeFault(`use the index ${FILE_NAME}, so it is rebuilt`, error));
   }
@@ -61,14 +75,14 @@ export async function beginKeyvIndex(directory: string, faults: FaultBoard, hook
   const file = indexFile(directory);
   try {
     await moveAside(file);
-    const index = await indexOn(await openDatabase(`sqlite://${file}`, false), faults, hooks);
+    const index = await indexOn(await openDatabase(file, false), faults, hooks);
     faults.clear('index');
     return index;
   } catch (error) {
     faults.report('index', storeFault(`write the index ${FILE_NAME}, so it is kept in memory`, error));
     hooks.onMemory();
     // The fault stands until there is a file again, however well memory works.
-    return indexOn(await openDatabase('sqlite://:memory:', false), { ...faults, clear: () => {} }, hooks);
+    return indexOn(await openDatabase(MEMORY, false), { ...faults, clear: () => {} }, hooks);
   }
 }
 
@@ -77,7 +91,24 @@ async function isSmall(file: string): Promise<boolean> {
   return stat === undefined || stat.size <= CHECKED_AT_START_BYTES;
 }
 
-async function openDatabase(uri: string, checkWhole: boolean): Promise<Database> {
+async function openDatabase(file: string, checkWhole: boolean): Promise<Database> {
+  const uri = `sqlite://${file}`;
+  const writing = await connect(uri, checkWhole);
+  // A database in memory belongs to its connection.
+  const reading = file === MEMORY ? writing : await connect(uri, false).catch(() => writing);
+  const queue = createKeyedQueue();
+  return {
+    writing,
+    read: (task) => queue.run('read', () => task(reading)),
+    async close() {
+      await queue.idle();
+      if (reading !== writing) await reading.adapter.close();
+      await writing.adapter.close();
+    },
+  };
+}
+
+async function connect(uri: string, checkWhole: boolean): Promise<Connection> {
   const adapter = new KeyvSqlite({ uri, table: 'keyv', busyTimeout: BUSY_TIMEOUT_MS, iterationLimit: 100_000 });
   // Prefixes are put by this file: Keyv leaves out its own where a key happens to begin with the namespace's name.
   const rows = new Keyv({ store: adapter, useKeyPrefix: false, throwOnErrors: true });
@@ -116,10 +147,10 @@ async function moveAside(file: string): Promise<void> {
 }
 
 async function indexOn(database: Database, faults: FaultBoard, hooks: IndexHooks): Promise<Index> {
-  let needsRebuild = (await database.rows.get(REBUILT_KEY)) !== true;
+  let needsRebuild = (await database.read(({ rows }) => rows.get(REBUILT_KEY))) !== true;
   const writes = createWriteBehind(async (batch) => {
     try {
-      await applyBatch(database, batch);
+      await applyBatch(database.writing, batch);
     } catch (error) {
       hooks.onLost(batch);
       throw error;
@@ -156,7 +187,7 @@ async function indexOn(database: Database, faults: FaultBoard, hooks: IndexHooks
     },
     async close() {
       await writes.idle();
-      await guarded('close', undefined, () => database.adapter.close());
+      await guarded('close', undefined, () => database.close());
     },
   };
 }
@@ -168,7 +199,7 @@ function rowKey(kind: RowKind, key: string): string {
 async function readRow<T>(database: Database, writes: WriteBehind, key: string): Promise<T | undefined> {
   const pending = writes.pending(key);
   if (pending !== undefined) return pending.value as T | undefined;
-  return database.rows.get<T>(key);
+  return database.read(({ rows }) => rows.get<T>(key));
 }
 
 /** Sorts after every key: no kind or key has the last code point of Unicode in it. */
@@ -182,7 +213,9 @@ async function readPage(database: Database, writes: WriteBehind, kind: RowKind, 
   // One lower bound: of two, SQLite takes the first and looks through all rows up to the other.
   const isBehind = last >= first;
   const sql = `SELECT key, value FROM keyv WHERE key ${isBehind ? '>' : '>='} ? AND key < ? ORDER BY key LIMIT ?`;
-  const answer: unknown = await database.adapter.query(sql, isBehind ? last : first, first + LAST, limit);
+  const answer: unknown = await database.read(({ adapter }) =>
+    adapter.query(sql, isBehind ? last : first, first + LAST, limit),
+  );
   return (answer as { key: string; value: string }[]).map(({ key, value }) => ({
     key: key.slice(kind.length + 1),
     value: (JSON.parse(value) as { value: unknown }).value,
@@ -195,7 +228,7 @@ const SET_MANY =
 const DELETE_MANY = 'DELETE FROM keyv WHERE key IN (SELECT value FROM json_each(?))';
 
 /** One transaction and two statements per batch: some thirty times the rows a second of single writes. */
-async function applyBatch({ rows, adapter }: Database, batch: ReadonlyMap<string, unknown>): Promise<void> {
+async function applyBatch({ rows, adapter }: Connection, batch: ReadonlyMap<string, unknown>): Promise<void> {
   const gone = [...batch].filter(([, value]) => value === undefined).map(([key]) => key);
   const set = [...batch].filter(([, value]) => value !== undefined);
   const texts = await Promise.all(set.map(async ([key, value]) => [key, await rows.serializeData({ value })]));
@@ -211,7 +244,7 @@ async function applyBatch({ rows, adapter }: Database, batch: ReadonlyMap<string
 }
 
 async function takeTotals(database: Database, writes: WriteBehind): Promise<Totals | undefined> {
-  const kept = await database.rows.get<Totals>(TOTALS_KEY);
+  const kept = await database.read(({ rows }) => rows.get<Totals>(TOTALS_KEY));
   if (kept !== undefined) await writes.write(TOTALS_KEY, undefined);
   return kept;
 }

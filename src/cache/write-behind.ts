@@ -14,9 +14,13 @@ export interface WriteBehind {
   applied(): Promise<void>;
 }
 
+/** More writes at once would hold the event loop while they are made into text, and the disk in one transaction. */
+const MOST_AT_ONCE = 500;
+
 /**
  * `apply` gets each batch, at most one write per key and one batch at a time: concurrent statements of one SQLite
- * connection may otherwise overtake each other in the thread pool.
+ * connection may otherwise overtake each other in the thread pool. What gathers meanwhile goes in parts of 500; one that
+ * is refused does not keep the others from being tried.
  */
 export function createWriteBehind(apply: (batch: ReadonlyMap<string, unknown>) => Promise<void>): WriteBehind {
   let gathering = new Map<string, unknown>();
@@ -30,10 +34,20 @@ export function createWriteBehind(apply: (batch: ReadonlyMap<string, unknown>) =
     gathering = new Map();
     next = undefined;
     try {
-      await apply(applying);
+      await applyInParts(applying);
     } finally {
       applying = new Map();
     }
+  }
+
+  async function applyInParts(batch: ReadonlyMap<string, unknown>): Promise<void> {
+    let refused: { readonly reason: unknown } | undefined;
+    for (const part of partsOf(batch)) {
+      await apply(part).catch((reason: unknown) => {
+        refused ??= { reason };
+      });
+    }
+    if (refused !== undefined) throw refused.reason;
   }
 
   function write(key: string, value: unknown): Promise<void> {
@@ -60,4 +74,15 @@ export function createWriteBehind(apply: (batch: ReadonlyMap<string, unknown>) =
   }
 
   return { write, pending, idle, applied };
+}
+
+function* partsOf(batch: ReadonlyMap<string, unknown>): Generator<ReadonlyMap<string, unknown>> {
+  let part = new Map<string, unknown>();
+  for (const [key, value] of batch) {
+    part.set(key, value);
+    if (part.size < MOST_AT_ONCE) continue;
+    yield part;
+    part = new Map();
+  }
+  if (part.size > 0) yield part;
 }

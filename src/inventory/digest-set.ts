@@ -1,3 +1,4 @@
+import { NumberTable } from '../cache/number-table.js';
 import { type Digest, digestHex } from '../oci/digest.js';
 
 /**
@@ -14,10 +15,10 @@ export interface DigestSet {
 const DIGITS = 13;
 
 export function createDigestSet(): DigestSet {
-  const keys = new Set<number>();
+  const keys = new NumberTable();
   return {
-    add: (digest) => void keys.add(keyOf(digest)),
-    has: (digest) => keys.has(keyOf(digest)),
+    add: (digest) => keys.set(keyOf(digest), 1),
+    has: (digest) => keys.get(keyOf(digest)) !== undefined,
     get size() {
       return keys.size;
     },

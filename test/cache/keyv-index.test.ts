@@ -94,6 +94,32 @@ describe('cache/keyv-index', () => {
     assert.equal(count, 25_000);
   });
 
+  it('reads while a transaction waits for the disk', async () => {
+    const index = await open();
+    await index.set('tag', 'before', 1);
+    const other = new KeyvSqlite({ uri: `sqlite://${file}`, table: 'keyv' });
+    await other.query('BEGIN IMMEDIATE');
+    try {
+      let isWritten = false;
+      const write = async (): Promise<void> => {
+        await index.set('tag', 'meanwhile', 2);
+        isWritten = true;
+      };
+      const writing = write();
+      for (let n = 0; n < 5; n += 1) assert.equal(await index.get('tag', 'before'), 1);
+      assert.equal(isWritten, false);
+      await other.query('COMMIT');
+      await writing;
+    } finally {
+      await other.disconnect();
+    }
+    assert.deepEqual(await index.page('tag', { limit: 9 }), [
+      { key: 'before', value: 1 },
+      { key: 'meanwhile', value: 2 },
+    ]);
+    assert.equal(faults.current, undefined);
+  });
+
   it('gives the totals that the last run left, once: after a crash there are none', async () => {
     const index = await open();
     await index.keepTotals({ bytes: 7, entries: 3 });

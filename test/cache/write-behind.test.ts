@@ -48,4 +48,17 @@ describe('cache/write-behind', () => {
     await writes.write('a', 3);
     await writes.idle();
   });
+
+  it('applies what has gathered in parts of 500, and a part that is refused keeps no other back', async () => {
+    const sizes: number[] = [];
+    const writes = createWriteBehind(async (batch) => {
+      sizes.push(batch.size);
+      if (batch.has('k0')) throw new Error('refused');
+    });
+    const all = Array.from({ length: 1200 }, (_, n) => writes.write(`k${n}`, n));
+    const results = await Promise.allSettled(all);
+    assert.deepEqual(sizes, [500, 500, 200]);
+    assert.equal(results.at(-1)?.status, 'rejected');
+    assert.equal(writes.pending('k1199'), undefined);
+  });
 });

@@ -61,7 +61,7 @@ export async function startEntrepot(
     main,
     'serve',
     ...['--listen', `127.0.0.1:${port}`],
-    ...['--admin-listen', 'off'],
+    ...(flags.includes('--admin-listen') ? [] : ['--admin-listen', 'off']),
     ...['--data-dir', join(folder, 'data')],
     ...['--ca-dir', join(site.folder, caName)],
     ...['--upstream-ca', site.certificates.authority],
