@@ -41,6 +41,7 @@ export class Catalogue {
   readonly #longHex = new Map<string, string>();
   readonly #types: (string | undefined)[] = [undefined];
   readonly #key = new Uint32Array(KEY_WORDS);
+  readonly #keyBytes = Buffer.alloc(KEY_WORDS * 4);
   #bytes = 0;
   #footprintBytes = 0;
   #entries = 0;
@@ -158,8 +159,10 @@ export class Catalogue {
   }
 
   #digestAt(shard: CatalogueShard, slot: number): Digest {
-    let hex = '';
-    for (const word of shard.key(slot)) hex += word.toString(16).padStart(8, '0');
+    // Thousands are written out between two turns of the event loop.
+    const key = shard.key(slot);
+    for (let word = 0; word < KEY_WORDS; word += 1) this.#keyBytes.writeUInt32BE(key[word] ?? 0, word * 4);
+    const hex = this.#keyBytes.toString('hex');
     const isLong = ((shard.flags[slot] ?? 0) & FLAG.sha512) !== 0;
     return isLong ? digestOf('sha512', this.#longHex.get(hex) ?? hex) : digestOf('sha256', hex);
   }

@@ -4,8 +4,12 @@ import { contentPath, newQuarantinePath, sumsPath } from './content-paths.js';
 import type { StoreEvents } from './contract.js';
 import type { Entries } from './entries.js';
 import { discardFile, errorCode, type FileSystem } from './file-system.js';
+import { createGate } from './gate.js';
 import type { HotContent } from './hot-content.js';
 import type { KeyedQueue } from './keyed-queue.js';
+
+/** Files that are removed side by side. More would fill the queue of the disk, and Node's threads, which readers wait for. */
+const AT_ONCE = 4;
 
 /** The ways in which content leaves the store. Each takes the digest's turn. */
 export interface ContentRemoval {
@@ -31,6 +35,7 @@ interface Options {
 
 export function createContentRemoval(options: Options): ContentRemoval {
   const { directory, files, entries, turns, hot, contents, events } = options;
+  const gate = createGate(AT_ONCE);
 
   function letGo(digest: Digest): void {
     contents().forget(digest);
@@ -42,12 +47,14 @@ export function createContentRemoval(options: Options): ContentRemoval {
     await entries.forget(digest);
   }
 
-  async function removeFiles(digest: Digest): Promise<void> {
-    // The file goes first: a row without a file heals itself, and a file without a row would come back.
-    await files.unlink(contentPath(directory, digest)).catch((error: unknown) => {
-      if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENOTDIR') throw error;
+  function removeFiles(digest: Digest): Promise<void> {
+    return gate(async () => {
+      // The file goes first: a row without a file heals itself, and a file without a row would come back.
+      await files.unlink(contentPath(directory, digest)).catch((error: unknown) => {
+        if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENOTDIR') throw error;
+      });
+      await discardFile(files, sumsPath(directory, digest));
     });
-    await discardFile(files, sumsPath(directory, digest));
   }
 
   /** A damaged file that cannot be kept is removed: it must not stand under its digest. */

@@ -58,4 +58,28 @@ describe('cache/content-removal', () => {
     await assert.rejects(fs.stat(contentPath(folder.directory, digest)), { code: 'ENOENT' });
     await assert.rejects(fs.stat(sumsPath(folder.directory, digest)), { code: 'ENOENT' });
   });
+
+  it('removes four files side by side at most, however many are to go', async () => {
+    let running = 0;
+    let most = 0;
+    const { store } = await folder.open({
+      files: {
+        ...nodeFileSystem,
+        async unlink(file) {
+          running += 1;
+          most = Math.max(most, running);
+          await nodeFileSystem.unlink(file);
+          running -= 1;
+        },
+      },
+    });
+    const digests = Array.from({ length: 20 }, (_, n) => Buffer.from(`content ${n}`)).map((content) => {
+      return { content, digest: digestOfBytes(content) };
+    });
+    for (const one of digests) await store.put(one.digest, one.content, undefined);
+    most = 0;
+    await Promise.all(digests.map((one) => store.remove(one.digest)));
+    assert.equal(most, 4);
+    assert.deepEqual(store.usage, { bytes: 0, entries: 0 });
+  });
 });
