@@ -1,9 +1,13 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.js';
 import type { Manifest } from '../oci/manifest.js';
 import type { Credential } from './credential.js';
 import { type Grants, MAX_DEPTH } from './grants.js';
 import type { Links } from './links.js';
 import type { PublicContent, PublicRow } from './public-content.js';
+
+/** So many children of a manifest are proven public before others have their turn. */
+const CHILDREN_PER_TURN = 250;
 
 /** A manifest whose bytes are held, and how many they are. */
 export interface HeldManifest extends Manifest {
@@ -210,7 +214,9 @@ export class Access {
     const manifest = await this.#manifests(digest);
     if (!manifest) return;
     const below = { provenAt: proof.provenAt, depth: proof.depth + 1 };
-    for (const child of manifest.descriptors) {
+    for (const [i, child] of manifest.descriptors.entries()) {
+      // Rows in memory are read without a turn of the event loop, and a manifest may list thousands.
+      if (i % CHILDREN_PER_TURN === CHILDREN_PER_TURN - 1) await nextTurn();
       await this.#public.prove(scope, child.digest, below);
       if (child.kind === 'manifest') await this.#provePublicBelow(scope, child.digest, below);
     }

@@ -173,6 +173,23 @@ describe('access/access', () => {
     assert.equal(await access.isPublic(HUB, named('deep')), false);
   });
 
+  it('gives others their turn while a large manifest is proven public (J06)', async () => {
+    store(
+      'large',
+      Array.from({ length: 2000 }, (_, i) => `part ${i}`),
+    );
+    let turns = 0;
+    function turn(): void {
+      turns += 1;
+      ticking = setImmediate(turn);
+    }
+    let ticking = setImmediate(turn);
+    await access.provePublic(HUB, named('large'), now);
+    clearImmediate(ticking);
+    assert.ok(turns >= 7, `${turns} turns`);
+    assert.equal(await access.isPublic(HUB, named('part 1999')), true);
+  });
+
   it('stops covering after four levels', async () => {
     for (let level = 0; level < 6; level += 1) store(`level ${level}`, [], [`level ${level + 1}`]);
     await access.provePublic(HUB, named('level 0'), now);

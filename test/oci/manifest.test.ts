@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { MAX_MANIFEST_BYTES, type Manifest, readManifest } from '../../src/oci/manifest.js';
+import { MAX_MANIFEST_BYTES, MAX_MANIFEST_PARTS, type Manifest, readManifest } from '../../src/oci/manifest.js';
 import {
   DOCKER_LIST,
   DOCKER_MANIFEST,
@@ -144,5 +144,24 @@ describe('oci/manifest', () => {
     const full = Buffer.from(text + ' '.repeat(MAX_MANIFEST_BYTES - text.length));
     assert.equal(readManifest(full, OCI_MANIFEST)?.descriptors.length, 3);
     assert.equal(readManifest(Buffer.concat([full, Buffer.from(' ')]), OCI_MANIFEST), undefined);
+  });
+
+  it('reads nothing of more parts than can be parsed in a moment (J06)', () => {
+    // Braces, brackets and commas of the document itself: a plain descriptor has four.
+    const most = Math.floor((MAX_MANIFEST_PARTS - 4) / 4);
+    const listing = (count: number) => ({
+      schemaVersion: 2,
+      manifests: Array(count).fill(descriptor('x', OCI_MANIFEST)),
+    });
+    assert.equal(read(listing(most), OCI_INDEX)?.descriptors.length, most);
+    assert.equal(read(listing(most + 1), OCI_INDEX), undefined);
+    const text = JSON.stringify(IMAGE).slice(0, -1);
+    const n = MAX_MANIFEST_PARTS;
+    const nested = `${'['.repeat(n)}${']'.repeat(n)}`;
+    const many = [`[${'[],'.repeat(n / 2)}0]`, nested, `{${'"k":0,'.repeat(n)}"k":0}`];
+    for (const more of many) {
+      assert.equal(Array.isArray(JSON.parse(`[${more}]`)), true);
+      assert.equal(readManifest(Buffer.from(`${text},"x":${more}}`), OCI_MANIFEST), undefined);
+    }
   });
 });
