@@ -32,6 +32,7 @@ import { createHeads } from './pipeline/heads.js';
 import { createManifestFetches } from './pipeline/manifest-fetches.js';
 import { createPublicProofs } from './pipeline/public-proofs.js';
 import { createStoredManifests } from './pipeline/stored-manifests.js';
+import { createWrongBytes } from './pipeline/wrong-bytes.js';
 import { createProxyListener } from './proxy/listener.js';
 import { openProxyAuth, type ProxyAuth } from './proxy/proxy-auth.js';
 import { createRegistryProbe, type HostMemory } from './proxy/registry-probe.js';
@@ -285,7 +286,9 @@ function pipelineContext({ config, cache, ...parts }: PipelineParts): PipelineCo
   const heads = createHeads();
   const manifestFetches = createManifestFetches(LIMITS.manifests);
   const credentials = createCredentialReader();
-  return { ...parts, access, credentials, store, facts, heads, manifestFetches, storedManifests, publicProofs };
+  const wrongBytes = createWrongBytes();
+  const own = { access, credentials, store, facts, heads, manifestFetches, storedManifests, publicProofs, wrongBytes };
+  return { ...parts, ...own };
 }
 
 /** The exchange with another target. It is not copied: some of its parts are made only when they are asked for. */

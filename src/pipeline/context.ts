@@ -15,6 +15,7 @@ import type { OfflineTokens } from './offline-token.js';
 import type { PublicProofs } from './public-proofs.js';
 import type { StoredManifests } from './stored-manifests.js';
 import type { TagTimes } from './tag-times.js';
+import type { WrongBytes } from './wrong-bytes.js';
 
 /** What the pipeline works with. `app.ts` puts it together; nothing in here is a singleton. */
 export interface PipelineContext {
@@ -30,6 +31,7 @@ export interface PipelineContext {
   readonly heads: Heads;
   readonly manifestFetches: ManifestFetches;
   readonly storedManifests: StoredManifests;
+  readonly wrongBytes: WrongBytes;
   readonly publicProofs: PublicProofs;
   /** Asks in nobody's name. */
   readonly stranger: Pick<AnonymousAsker, 'head'>;

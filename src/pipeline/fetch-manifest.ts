@@ -18,7 +18,7 @@ import { piecesOf, relayedHeaders } from './relay.js';
 import { serveBody } from './serve-body.js';
 import { rememberTag } from './tag-memory.js';
 import { type CacheOutcome, NOT_STORED, note } from './trace.js';
-import type { Visit } from './visit.js';
+import { type Visit, wantedBy } from './visit.js';
 
 /** The longest that one manifest may take from its registry: 4 MiB over a very thin line. */
 const FETCH_MS = 120_000;
@@ -107,6 +107,7 @@ async function mayStillHave(visit: Visit, digest: Digest, { body }: FetchedManif
 async function fetchOnce(visit: Visit, abandoned: AbortSignal): Promise<Fetched> {
   const { context, exchange, scope, credential, route } = visit;
   const { target } = exchange;
+  if (route.digest) context.wrongBytes.check(wantedBy(visit, route.digest));
   const headers = wholeContentHeaders(exchange.request.headers, context.viaId);
   // The fetch belongs to its followers as much as to its client, who may leave; but not for ever.
   const signal = AbortSignal.any([abandoned, AbortSignal.timeout(FETCH_MS)]);
@@ -169,10 +170,17 @@ function verified(visit: Visit, body: Buffer): Digest {
   const asked = visit.route.digest;
   const algorithm = asked ? digestAlgorithm(asked) : 'sha256';
   const digest = digestOf(algorithm, createHash(algorithm).update(body).digest('hex'));
-  if (asked && digest !== asked) {
+  if (asked === undefined) return digest;
+  const { wrongBytes } = visit.context;
+  const wanted = wantedBy(visit, asked);
+  if (digest !== asked) {
     const { host } = visit.exchange.target;
-    throw new ProxyError('digest-mismatch', `${host} answered a request for ${asked} with other bytes (${digest})`);
+    const message = `${host} answered a request for ${asked} with other bytes (${digest})`;
+    const fault = new ProxyError('digest-mismatch', message);
+    wrongBytes.failed(wanted, fault);
+    throw fault;
   }
+  wrongBytes.worked(wanted);
   return digest;
 }
 

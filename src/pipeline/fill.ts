@@ -1,5 +1,6 @@
 import type { Permission } from '../access/access.js';
 import type { Flight } from '../cache/flight.js';
+import { ProxyError } from '../errors.js';
 import type { BodyReader } from '../http/body.js';
 import type { CacheStatus } from '../http/cache-status.js';
 import type { Digest } from '../oci/digest.js';
@@ -12,7 +13,7 @@ import { forwardedHeaders } from './outgoing.js';
 import { relay } from './relay.js';
 import { requestedRanges, serveBody } from './serve-body.js';
 import { NOT_STORED, note, type Trace } from './trace.js';
-import type { Visit } from './visit.js';
+import { type Visit, wantedBy } from './visit.js';
 
 export { isEncoded } from './open-fill.js';
 
@@ -25,11 +26,15 @@ const MAX_FOLLOWED_LEADERS = 3;
 /**
  * Gets a blob from upstream: joins the flight that brings it, or starts one, and sends the body as it arrives. The
  * credential was allowed before. What the registry answers instead of a body goes to the client whose request it was.
+ * Throws a WrongBytesPause where the registry has sent other bytes too often.
  */
 export async function fill(visit: Visit, digest: Digest, by: PermittedBy): Promise<void> {
+  const key = `${visit.scope} ${digest}`;
+  const { flights, wrongBytes } = visit.context;
   for (let attempt = 0; attempt < MAX_FOLLOWED_LEADERS; attempt += 1) {
-    const { flight, leader } = visit.context.flights.join({
-      key: `${visit.scope} ${digest}`,
+    if (!flights.find(key)) wrongBytes.check(wantedBy(visit, digest));
+    const { flight, leader } = flights.join({
+      key,
       digest,
       client: visit.exchange.client,
       mediaType: undefined,
@@ -41,6 +46,7 @@ export async function fill(visit: Visit, digest: Digest, by: PermittedBy): Promi
         visit.context.onDelivered(visit.exchange.target);
       },
     });
+    watchBytes(visit, flight);
     try {
       await flight.head;
     } catch (error) {
@@ -51,6 +57,18 @@ export async function fill(visit: Visit, digest: Digest, by: PermittedBy): Promi
     return leader ? follow(visit, flight, flight.reader(), undefined) : join(visit, flight, by);
   }
   return passThrough(visit, 'leaders-refused');
+}
+
+/** Notes whether the registry sends what was asked for, for everybody who waits for it. */
+function watchBytes(visit: Visit, { digest, done }: Flight): void {
+  const { wrongBytes } = visit.context;
+  const wanted = wantedBy(visit, digest);
+  void done.then((outcome) => {
+    if (outcome.kind !== 'failed') wrongBytes.worked(wanted);
+    else if (outcome.error instanceof ProxyError && outcome.error.code === 'digest-mismatch')
+      wrongBytes.failed(wanted, outcome.error);
+    return undefined;
+  });
 }
 
 /**

@@ -1,5 +1,6 @@
 import { asProxyError, ProxyError } from '../errors.js';
-import type { Exchange } from '../http/exchange.js';
+import type { Exchange, RawHeaders } from '../http/exchange.js';
+import { setHeader } from '../http/headers.js';
 import { hasPassed } from '../http/via.js';
 import type { Digest } from '../oci/digest.js';
 import { errorBody } from '../oci/error-body.js';
@@ -23,6 +24,7 @@ import { serve } from './serve.js';
 import { findStale, type Stale, serveStale } from './stale.js';
 import { startTrace, type Trace } from './trace.js';
 import { scopeOf, type Visit } from './visit.js';
+import { WrongBytesPause } from './wrong-bytes.js';
 
 /** Answers one exchange, from its route to its log line. Never rejects: whatever goes wrong is the client's answer. */
 export async function handleExchange(context: PipelineContext, received: Exchange): Promise<void> {
@@ -138,11 +140,15 @@ async function answerFault(context: PipelineContext, exchange: Exchange, trace: 
   const message =
     error.source === 'internal' && !(thrown instanceof ProxyError) ? 'the proxy has failed' : error.message;
   const { headers, body } = errorBody(error.status, message, exchange.id);
-  reply.head(error.status, headers);
+  reply.head(error.status, error instanceof WrongBytesPause ? comeBack(headers, error.retryAfterMs) : headers);
   try {
     if (request.method !== 'HEAD') await reply.write(body);
     await reply.end();
   } catch {
     reply.destroy();
   }
+}
+
+function comeBack(headers: RawHeaders, afterMs: number): RawHeaders {
+  return setHeader(headers, 'Retry-After', String(Math.ceil(afterMs / 1000)));
 }

@@ -1,9 +1,11 @@
 import type { Credential } from '../access/credential.js';
 import type { Exchange } from '../http/exchange.js';
+import type { Digest } from '../oci/digest.js';
 import type { RegistryRoute } from '../oci/route.js';
 import type { UpstreamClient } from '../upstream/contract.js';
 import type { PipelineContext } from './context.js';
 import type { Trace } from './trace.js';
+import type { WantedContent } from './wrong-bytes.js';
 
 /** A route that names content: what the cache is about. */
 export type ContentRoute = Extract<RegistryRoute, { kind: 'manifest' | 'blob' }>;
@@ -23,6 +25,11 @@ export interface Visit {
   readonly upstream: UpstreamClient;
   /** The same for bodies of blobs. */
   readonly blobs: UpstreamClient;
+}
+
+/** What a visit asks for, by digest. */
+export function wantedBy({ scope, credential, exchange }: Visit, digest: Digest): WantedContent {
+  return { scope, digest, credential: credential.id, client: exchange.client };
 }
 
 /**

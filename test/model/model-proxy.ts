@@ -18,6 +18,7 @@ import { createManifestFetches } from '../../src/pipeline/manifest-fetches.js';
 import { createOfflineTokens } from '../../src/pipeline/offline-token.js';
 import { createPublicProofs, type PublicProofs } from '../../src/pipeline/public-proofs.js';
 import { createStoredManifests } from '../../src/pipeline/stored-manifests.js';
+import { createWrongBytes } from '../../src/pipeline/wrong-bytes.js';
 import type { Logger } from '../../src/telemetry/log.js';
 import type { Metrics } from '../../src/telemetry/metrics.js';
 import { AnonymousAsker } from '../../src/upstream/anonymous.js';
@@ -158,6 +159,7 @@ export class ModelProxy {
       heads: parts.heads(),
       manifestFetches: createManifestFetches(LIMITS.manifests),
       storedManifests,
+      wrongBytes: createWrongBytes(() => clock.monotonicMs),
       publicProofs: this.#publicProofs,
       stranger,
       health: healthOf(this.#options.world),
@@ -208,6 +210,10 @@ export class ModelProxy {
         Object.assign(this, { sentBytes: this.sentBytes + bytes.length });
       },
       async end() {},
+      async send(status, headers, bytes) {
+        this.head(status, headers);
+        await this.write(bytes);
+      },
       destroy() {},
     };
   }

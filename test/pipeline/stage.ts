@@ -20,6 +20,7 @@ import { createStoredManifests } from '../../src/pipeline/stored-manifests.js';
 import { createTagTimes } from '../../src/pipeline/tag-times.js';
 import { startTrace } from '../../src/pipeline/trace.js';
 import { type ContentRoute, scopeOf, type Visit } from '../../src/pipeline/visit.js';
+import { createWrongBytes } from '../../src/pipeline/wrong-bytes.js';
 import { canonicalRegistry } from '../../src/registries/aliases.js';
 import type { LogFields } from '../../src/telemetry/log.js';
 import { createMetrics } from '../../src/telemetry/metrics.js';
@@ -133,6 +134,7 @@ export async function openStage({
     manifestFetches: createManifestFetches(LIMITS.manifests),
     storedManifests,
     publicProofs,
+    wrongBytes: createWrongBytes(() => performance.now() + added),
     stranger: asker,
     health,
     limits,
