@@ -34,6 +34,7 @@ export function createHotContent(totalBytes: number): HotContent {
 function readerOf(bytes: Uint8Array): BodyReader {
   return {
     sizeBytes: bytes.byteLength,
+    whole: bytes,
     async read(offset, maxBytes) {
       if (offset >= bytes.byteLength) return undefined;
       return { bytes: bytes.subarray(offset, offset + Math.max(1, maxBytes)), release: nothing };

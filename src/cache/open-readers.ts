@@ -20,6 +20,8 @@ export function createOpenReaders(): OpenReaders {
   return {
     has: (digest) => counts.has(digest),
     track(digest, reader) {
+      // What is in memory needs no file: it may be evicted meanwhile.
+      if (reader.whole !== undefined) return reader;
       count(digest, 1);
       let isOpen = true;
       return {

@@ -14,6 +14,8 @@ export interface BodyReader {
    * will never come or are damaged.
    */
   read(offset: number, maxBytes: number): Promise<Piece | undefined>;
+  /** All bytes, where they are checked and in memory for as long as somebody holds them; absent elsewhere. */
+  readonly whole?: Uint8Array;
   /** Whether reading on while the last piece is on its way saves enough time to be worth its memory; not where absent. */
   readonly readsAhead?: boolean;
   /** Gives back what the reader holds. Safe to call more than once. */

@@ -8,8 +8,10 @@ const ENTITY_TAG = /\s*(?:,|$|(W\/)?"([^"]*)"|([^\s,"]+))/gy;
  * (RFC 9110 section 13.1.2), and takes a digest without quotes, as registries do.
  */
 export function isNotModified(headers: RawHeaders, etag: string): boolean {
+  const lines = headerValues(headers, 'if-none-match');
+  if (lines.length === 0) return false;
   const opaque = etag.replaceAll('"', '');
-  return headerValues(headers, 'if-none-match').some((line) => {
+  return lines.some((line) => {
     if (line.trim() === '*') return true;
     return opaqueTags(line).includes(opaque);
   });

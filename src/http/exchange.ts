@@ -37,6 +37,8 @@ export interface Reply {
   write(bytes: Uint8Array): Promise<void>;
   /** Ends the answer cleanly. Rejects with `client-gone` when the connection is closed. */
   end(): Promise<void>;
+  /** `head`, `write` and `end` in one, for a whole body that is in memory; what they reject with, this does. */
+  send(status: number, headers: RawHeaders, body: Uint8Array): Promise<void>;
   /** Breaks the connection, so that no client can take a short body for a whole one. */
   destroy(): void;
 }

@@ -40,13 +40,23 @@ export function headersFrom(fields: Readonly<Record<string, string>>): string[] 
   return headers;
 }
 
+/** Whether a name is `wanted`, which is in lower case. Most are told apart by their length, which costs next to nothing. */
+function isNamed(name: string, wanted: string): boolean {
+  return name.length === wanted.length && (name === wanted || name.toLowerCase() === wanted);
+}
+
 /** The value of the first line with this name, in any case; undefined where there is none. */
 export function headerValue(headers: RawHeaders, name: string): string | undefined {
   const wanted = name.toLowerCase();
   for (let i = 0; i + 1 < headers.length; i += 2) {
-    if (headers[i]?.toLowerCase() === wanted) return headers[i + 1];
+    if (isNamed(headers[i] as string, wanted)) return headers[i + 1];
   }
   return undefined;
+}
+
+/** Whether there is a line with this name, in any case. */
+export function hasHeader(headers: RawHeaders, name: string): boolean {
+  return headerValue(headers, name) !== undefined;
 }
 
 /** The values of all lines with this name, in the order of the wire. */
@@ -54,20 +64,27 @@ export function headerValues(headers: RawHeaders, name: string): string[] {
   const wanted = name.toLowerCase();
   const values: string[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {
-    if (headers[i]?.toLowerCase() === wanted) values.push(headers[i + 1] as string);
+    if (isNamed(headers[i] as string, wanted)) values.push(headers[i + 1] as string);
   }
   return values;
 }
 
 /** All headers but those whose lower-case name is in `names`; the same array where none of them is there. */
 export function withoutHeaders(headers: RawHeaders, names: ReadonlySet<string>): RawHeaders {
-  if (!headers.some((name, i) => i % 2 === 0 && names.has(name.toLowerCase()))) return headers;
+  if (!hasAnyOf(headers, names)) return headers;
   const kept: string[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] as string;
     if (!names.has(name.toLowerCase())) kept.push(name, headers[i + 1] as string);
   }
   return kept;
+}
+
+function hasAnyOf(headers: RawHeaders, names: ReadonlySet<string>): boolean {
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    if (names.has((headers[i] as string).toLowerCase())) return true;
+  }
+  return false;
 }
 
 /** Headers in which exactly one line has this name: all others of the name are dropped, the new one stands last. */
@@ -103,9 +120,14 @@ export function endToEndConnectionOption(headers: RawHeaders): string | undefine
  * end-to-end headers, which stay. For requests and answers alike.
  */
 export function stripHopByHop(headers: RawHeaders): RawHeaders {
-  const named = listTokens(headers, 'connection').filter((token) => !END_TO_END.has(token));
+  const tokens = listTokens(headers, 'connection');
+  if (tokens.length === 0) return withoutHeaders(headers, HOP_BY_HOP);
+  const named = tokens.filter((token) => !END_TO_END.has(token));
   return withoutHeaders(headers, named.length === 0 ? HOP_BY_HOP : new Set([...HOP_BY_HOP, ...named]));
 }
+
+/** A length that needs no second look: fifteen digits are within 2^53. */
+const PLAIN_LENGTH = /^[0-9]{1,15}$/;
 
 /**
  * The length in bytes that Content-Length announces; undefined where there is none. Several equal values count as one
@@ -114,6 +136,8 @@ export function stripHopByHop(headers: RawHeaders): RawHeaders {
 export function contentLength(headers: RawHeaders): number | undefined {
   const lines = headerValues(headers, 'content-length');
   if (lines.length === 0) return undefined;
+  const [only = ''] = lines;
+  if (lines.length === 1 && PLAIN_LENGTH.test(only)) return Number(only);
   const values = lines.flatMap((value) => value.split(','));
   const lengths = new Set(values.map((value) => value.trim()));
   const [text] = lengths;

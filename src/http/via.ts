@@ -15,8 +15,10 @@ export function withVia(headers: RawHeaders, id: string): RawHeaders {
 
 /** Whether a message has been through this very installation; another installation of the same product is no loop. */
 export function hasPassed(headers: RawHeaders, id: string): boolean {
+  const lines = headerValues(headers, 'via');
+  if (lines.length === 0) return false;
   const own = pseudonym(id).toLowerCase();
-  return headerValues(headers, 'via')
+  return lines
     .flatMap((line) => line.split(','))
     .some(
       (member) =>

@@ -3,7 +3,7 @@ import type { BodyReader, Piece } from '../http/body.js';
 import { type CacheStatus, withCacheStatus } from '../http/cache-status.js';
 import { ifRangeMatches, isNotModified } from '../http/conditional.js';
 import type { Exchange, RawHeaders, Reply } from '../http/exchange.js';
-import { headersFrom, headerValues } from '../http/headers.js';
+import { headerValues } from '../http/headers.js';
 import { multipartRanges } from '../http/multipart-ranges.js';
 import { type ByteRange, contentRange, parseRange, type RangeOutcome, unsatisfiedRange } from '../http/range.js';
 import type { Digest } from '../oci/digest.js';
@@ -24,14 +24,10 @@ export interface DigestBody {
 }
 
 /** The headers that every answer by digest has, whether whole, part or none of it is sent. */
-export function digestHeaders(body: Pick<DigestBody, 'digest' | 'status' | 'extra'>): RawHeaders {
-  const headers = headersFrom({
-    'Docker-Content-Digest': body.digest,
-    ETag: `"${body.digest}"`,
-    'Accept-Ranges': 'bytes',
-    'Docker-Distribution-Api-Version': 'registry/2.0',
-  });
-  return withCacheStatus([...headers, ...(body.extra ?? [])], body.status);
+export function digestHeaders({ digest, status, extra }: Pick<DigestBody, 'digest' | 'status' | 'extra'>): RawHeaders {
+  const headers = ['Docker-Content-Digest', digest, 'ETag', `"${digest}"`, 'Accept-Ranges', 'bytes'];
+  headers.push('Docker-Distribution-Api-Version', 'registry/2.0');
+  return withCacheStatus(extra === undefined ? headers : [...headers, ...extra], status);
 }
 
 /** The ranges that the request asks for and that count (RFC 9110 section 13.1.5 and 14.2); several Range lines are one mistake. */
@@ -87,7 +83,9 @@ async function answer({ request, reply }: Exchange, body: DigestBody): Promise<v
 async function sendWhole(reply: Reply, reader: BodyReader, headers: RawHeaders, sizeBytes: number): Promise<void> {
   // An empty body has no last byte to hold back, so even its head waits until the digest is known.
   if (sizeBytes === 0) await reader.read(0, 1);
-  reply.head(200, [...headers, 'Content-Length', String(sizeBytes)]);
+  const head = [...headers, 'Content-Length', String(sizeBytes)];
+  if (reader.whole !== undefined) return reply.send(200, head, reader.whole);
+  reply.head(200, head);
   await copy(reader, reply, 0, sizeBytes);
   return reply.end();
 }

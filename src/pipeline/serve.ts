@@ -1,6 +1,7 @@
 import type { Entry } from '../cache/contract.js';
 import type { BodyReader, Piece } from '../http/body.js';
 import type { RawHeaders } from '../http/exchange.js';
+import { hasHeader } from '../http/headers.js';
 import type { PermittedBy } from './decide.js';
 import { serveBody } from './serve-body.js';
 import { note } from './trace.js';
@@ -46,10 +47,11 @@ export async function serve(
   const { context, exchange, trace, route, scope } = visit;
   const reader = await context.store.open(entry.digest).catch(() => undefined);
   if (!reader) return false;
-  const ranged = exchange.request.headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'range');
+  const inMemory = reader.whole !== undefined;
   let first: Piece | undefined;
   try {
-    first = ranged ? undefined : await reader.read(0, 256 * 1024);
+    const isSound = inMemory || hasHeader(exchange.request.headers, 'range');
+    first = isSound ? undefined : await reader.read(0, 256 * 1024);
   } catch {
     reader.close();
     return false;
@@ -57,7 +59,8 @@ export async function serve(
   const status = note(trace, outcome, by);
   if (outcome === 'hit' && by !== 'open' && by !== 'public') await context.access.confirmed(scope, entry.digest);
   const mediaType = route.kind === 'manifest' ? entry.mediaType : undefined;
-  const body = { digest: entry.digest, mediaType, reader: withFirstPiece(reader, first), status, extra };
+  const sound = inMemory ? reader : withFirstPiece(reader, first);
+  const body = { digest: entry.digest, mediaType, reader: sound, status, extra };
   await serveBody(exchange, body);
   return true;
 }

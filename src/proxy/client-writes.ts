@@ -15,9 +15,17 @@ const RESTING_TICKS = 2;
 /** A client that takes nothing for so long is gone, whatever TCP says; one that unpacks a layer may pause for a while. */
 const STALLED_TICKS = 300;
 
-interface Write {
+/** Whoever has been written to. */
+interface Destroyable {
+  destroy(): unknown;
+}
+
+/** A write that is under way, as its owner hands it back at its end. */
+export interface OpenWrite {
+  readonly client: Destroyable;
   ticks: number;
-  readonly onStalled: () => void;
+  /** Where it stands among the others; -1 once it has ended. */
+  place: number;
 }
 
 /** The writes to clients that are under way at a door: how large they are, and for how long nothing has been taken. */
@@ -27,26 +35,29 @@ export interface ClientWrites {
    * has taken it all: a client that stalls keeps that much memory.
    */
   readonly bytesAtOnce: number;
-  /** A write has begun; `onStalled` is called when it has not ended after five minutes. Gives the function that ends it. */
-  begin(onStalled: () => void): () => void;
+  /** A write has begun; its client is destroyed when it has not ended after five minutes. */
+  begin(client: Destroyable): OpenWrite;
+  /** The write has ended. Safe to call more than once. */
+  end(write: OpenWrite): void;
 }
 
 /** One look at all writes each second costs less than a timer for each of them. */
 export function createClientWrites(exchanges: () => number, tickMs = TICK_MS): ClientWrites {
-  const open = new Set<Write>();
+  // A list whose last one takes the place of one that ends: a Set that has one member and then none is made anew each time.
+  const open: OpenWrite[] = [];
   let resting = 0;
   let timer: NodeJS.Timeout | undefined;
 
   function look(): void {
-    if (open.size === 0) {
+    if (open.length === 0) {
       clearInterval(timer);
       timer = undefined;
       return;
     }
-    for (const write of open) {
+    for (const write of [...open]) {
       write.ticks += 1;
       if (write.ticks === RESTING_TICKS) resting += 1;
-      if (write.ticks === STALLED_TICKS) write.onStalled();
+      if (write.ticks === STALLED_TICKS) write.client.destroy();
     }
   }
 
@@ -56,13 +67,20 @@ export function createClientWrites(exchanges: () => number, tickMs = TICK_MS): C
       const share = Math.floor(ENCRYPTED_BYTES / Math.max(1, exchanges() - resting));
       return Math.max(LEAST_BYTES, Math.min(MOST_BYTES, share - (share % LEAST_BYTES)));
     },
-    begin(onStalled) {
-      const write: Write = { ticks: 0, onStalled };
-      open.add(write);
+    begin(client) {
+      const write: OpenWrite = { client, ticks: 0, place: open.length };
+      open.push(write);
       timer ??= setInterval(look, tickMs).unref();
-      return () => {
-        if (open.delete(write) && write.ticks >= RESTING_TICKS) resting -= 1;
-      };
+      return write;
+    },
+    end(write) {
+      const last = open.at(-1);
+      if (write.place < 0 || last === undefined) return;
+      open[write.place] = last;
+      last.place = write.place;
+      open.pop();
+      write.place = -1;
+      if (write.ticks >= RESTING_TICKS) resting -= 1;
     },
   };
 }

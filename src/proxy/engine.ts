@@ -13,8 +13,8 @@ import { headWithoutHttp2, isCleartextHttp2 } from './upgrade.js';
 export const MAX_HEAD_BYTES = 16 * 1024;
 
 /**
- * The engine on http-mitm-proxy 1.1.0. The library runs the two servers, the CONNECT event and the request contexts;
- * everything that it would do by itself with a client's words is sealed off here, and nowhere else.
+ * The engine on http-mitm-proxy 1.1.0. The library runs the server inside and the CONNECT event; everything that it would
+ * do by itself with a client's words is sealed off here, and nowhere else.
  */
 export function createEngine(options: EngineOptions, events: EngineEvents): Engine {
   const proxy = new SealedProxy(options, events);
@@ -34,7 +34,6 @@ class SealedProxy extends MitmProxy {
   readonly #options: EngineOptions;
   readonly #events: EngineEvents;
   readonly #passages = new WeakMap<Duplex, Passage>();
-  readonly #targets = new WeakMap<IncomingMessage, string>();
   #closed: Promise<void> | undefined;
   #onInnerError: (error: Error) => void = () => undefined;
 
@@ -49,7 +48,6 @@ class SealedProxy extends MitmProxy {
       this.connections.begin(socket);
       this.#events.connect(request, socket as Socket, head, this.#passages.get(socket));
     });
-    this.onRequest((context) => this.#onContext(context));
   }
 
   /**
@@ -159,22 +157,20 @@ class SealedProxy extends MitmProxy {
 
   #track(request: IncomingMessage, response: ServerResponse): void {
     response.once('close', this.connections.begin(request.socket));
+    // The fault is told by `close`; without a listener it would end the process.
+    request.on('error', ignore);
+    response.on('error', ignore);
   }
 
-  /** The library reads the upstream's name from the target or the Host header, rewriting the one and choking on the other: it gets a stand-in. */
+  /**
+   * Goes past the library's request context: thirty closures for each request, none of which is called here, and an
+   * upstream's name that it reads from the target or the Host header.
+   */
   override _onHttpServerRequest(isSSL: boolean, request: IncomingMessage, response: ServerResponse): void {
     this.#track(request, response);
-    this.#targets.set(request, request.url ?? '');
-    request.url = 'http://sealed/';
-    super._onHttpServerRequest(isSSL, request, response);
-  }
-
-  #onContext(context: IContext): void {
-    const request = context.clientToProxyRequest;
-    request.url = this.#targets.get(request) ?? '';
     const passage = this.#passages.get(request.socket);
-    if (context.isSSL && passage === undefined) request.socket.destroy();
-    else this.#events.request(request, context.proxyToClientResponse, passage);
+    if (isSSL && passage === undefined) request.socket.destroy();
+    else this.#events.request(request, response, passage);
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -198,4 +194,8 @@ class SealedProxy extends MitmProxy {
   override _onSocketError(): void {
     // An error is followed by `close`, and that is where a connection's end is dealt with.
   }
+}
+
+function ignore(): void {
+  // See above.
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ProxyError } from '../errors.js';
-import type { Exchange, RawHeaders, Reply } from '../http/exchange.js';
+import type { Exchange, ExchangeRequest, RawHeaders, Reply, Target } from '../http/exchange.js';
 import { contentLength, stripHopByHop, withoutHeaders } from '../http/headers.js';
 import type { ClientWrites } from './client-writes.js';
 import type { CheckedRequest } from './request-check.js';
@@ -15,6 +15,8 @@ export interface ExchangeOptions {
   readonly closing: () => boolean;
   /** The writes of the whole door. */
   readonly writes: ClientWrites;
+  /** Called once, when the connection has done with the answer or is gone. */
+  readonly onClose?: () => void;
 }
 
 // Answered or refused at the door; upstream they would ask for what has happened already.
@@ -22,135 +24,177 @@ const ANSWERED_HERE: ReadonlySet<string> = new Set(['expect', 'http2-settings'])
 
 /** Makes an exchange of a request whose head has been checked. */
 export function createExchange(request: IncomingMessage, response: ServerResponse, options: ExchangeOptions): Exchange {
-  const gone = createAbort();
+  const gone = new Abort();
+  const reply = new HttpReply(request, response, gone, options);
   response.once('close', () => {
     if (!response.writableFinished) gone.abort(clientGone());
+    reply.closed();
+    options.onClose?.();
   });
-  // The fault is told by `close`; without a listener it would end the process.
-  request.on('error', () => undefined);
-  response.on('error', () => undefined);
-  return {
-    id: options.id,
-    client: options.client,
-    user: options.user,
-    target: options.checked.target,
-    request: {
+  return new HttpExchange(request, reply, gone, options);
+}
+
+/**
+ * Classes here, because they are made for every request: an object literal with accessors is put together piece by piece.
+ * No private names in this one: whoever makes an exchange for another target has it as the prototype of his own.
+ */
+class HttpExchange implements Exchange {
+  readonly id: string;
+  readonly client: string;
+  readonly user: string | undefined;
+  readonly target: Target;
+  readonly request: ExchangeRequest;
+  readonly reply: Reply;
+  private readonly gone: Abort;
+
+  constructor(request: IncomingMessage, reply: Reply, gone: Abort, { id, client, user, checked }: ExchangeOptions) {
+    this.id = id;
+    this.client = client;
+    this.user = user;
+    this.target = checked.target;
+    this.request = {
       method: request.method ?? '',
-      path: options.checked.path,
+      path: checked.path,
       headers: withoutHeaders(stripHopByHop(request.rawHeaders), ANSWERED_HERE),
       body: request,
-      hasBody: options.checked.hasBody,
-    },
-    reply: createReply(request, response, gone, options),
-    get signal() {
-      return gone.signal;
-    },
-  };
-}
-
-type Abort = Pick<AbortController, 'signal' | 'abort'>;
-
-/** As AbortController, whose signal is not made before somebody asks for it: what is answered from memory never does. */
-function createAbort(): Abort {
-  let controller: AbortController | undefined;
-  let fault: { readonly reason: unknown } | undefined;
-  return {
-    get signal() {
-      controller ??= new AbortController();
-      if (fault !== undefined) controller.abort(fault.reason);
-      return controller.signal;
-    },
-    abort(reason) {
-      fault ??= { reason };
-      controller?.abort(fault.reason);
-    },
-  };
-}
-
-function createReply(
-  request: IncomingMessage,
-  response: ServerResponse,
-  gone: Abort,
-  { closing, writes }: ExchangeOptions,
-): Reply {
-  let headSent = false;
-  let sentBytes = 0;
-  let status = 0;
-  let announcedBytes: number | undefined;
-  const waiting = new Set<(fault: ProxyError | undefined) => void>();
-  response.once('close', () => {
-    for (const finish of waiting) finish(clientGone());
-  });
-
-  /** Runs one operation of the response and waits for its callback, or for the connection's end: the callback of what is queued then never comes. */
-  function settled(start: (done: (error?: Error | null) => void) => void): Promise<void> {
-    if (response.destroyed || response.writableEnded) return Promise.reject(clientGone());
-    return new Promise((resolve, reject) => {
-      const ended = writes.begin(() => response.destroy());
-      const finish = (fault: ProxyError | undefined) => {
-        ended();
-        waiting.delete(finish);
-        if (fault === undefined) return resolve();
-        // A failed write may be told before the connection's end is.
-        gone.abort(fault);
-        reject(fault);
-      };
-      waiting.add(finish);
-      start((error) => finish(error ? clientGone() : undefined));
-    });
+      hasBody: checked.hasBody,
+    };
+    this.reply = reply;
+    this.gone = gone;
   }
 
-  function head(newStatus: number, headers: RawHeaders): void {
+  get signal(): AbortSignal {
+    return this.gone.signal;
+  }
+}
+
+/** As AbortController, whose signal is not made before somebody asks for it: what is answered from memory never does. */
+class Abort {
+  #controller: AbortController | undefined;
+  #fault: { readonly reason: unknown } | undefined;
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#fault !== undefined) this.#controller.abort(this.#fault.reason);
+    return this.#controller.signal;
+  }
+
+  abort(reason: unknown): void {
+    this.#fault ??= { reason };
+    this.#controller?.abort(this.#fault.reason);
+  }
+}
+
+type Finish = (fault: ProxyError | undefined) => void;
+
+class HttpReply implements Reply {
+  headSent = false;
+  sentBytes = 0;
+  status = 0;
+  #announcedBytes: number | undefined;
+  readonly #waiting: Finish[] = [];
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #gone: Abort;
+  readonly #closing: () => boolean;
+  readonly #writes: ClientWrites;
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    gone: Abort,
+    { closing, writes }: Pick<ExchangeOptions, 'closing' | 'writes'>,
+  ) {
+    this.#request = request;
+    this.#response = response;
+    this.#gone = gone;
+    this.#closing = closing;
+    this.#writes = writes;
+  }
+
+  head(status: number, headers: RawHeaders): void {
+    const response = this.#response;
     if (response.destroyed) return;
-    const kept = stripHopByHop(headers);
-    announcedBytes = hasNoBody(request.method, newStatus) ? 0 : contentLength(kept);
-    response.writeHead(newStatus, closing() ? [...kept, 'Connection', 'close'] : [...kept]);
-    headSent = true;
-    status = newStatus;
+    this.#writeHead(status, headers);
     // A first piece that comes at once shares a packet with the head; a later one must not hold it up.
     setImmediate(() => {
       if (!response.destroyed) response.flushHeaders();
     });
   }
 
-  async function write(bytes: Uint8Array): Promise<void> {
-    if (hasNoBody(request.method, status) || bytes.byteLength === 0) return;
-    if (announcedBytes !== undefined && sentBytes + bytes.byteLength > announcedBytes) {
-      response.destroy();
+  async write(bytes: Uint8Array): Promise<void> {
+    if (hasNoBody(this.#request.method, this.status) || bytes.byteLength === 0) return;
+    if (this.#announcedBytes !== undefined && this.sentBytes + bytes.byteLength > this.#announcedBytes) {
+      this.#response.destroy();
       throw new ProxyError('internal', 'The answer is longer than its Content-Length.');
     }
-    sentBytes += bytes.byteLength;
+    this.sentBytes += bytes.byteLength;
     for (let at = 0; at < bytes.byteLength; ) {
-      const part = bytes.subarray(at, at + writes.bytesAtOnce);
+      const part = bytes.subarray(at, at + this.#writes.bytesAtOnce);
       at += part.byteLength;
-      await settled((done) => response.write(part, done));
+      await this.#settled((done) => this.#response.write(part, done));
     }
   }
 
-  async function end(): Promise<void> {
-    if (announcedBytes !== undefined && sentBytes < announcedBytes) {
+  async end(): Promise<void> {
+    if (this.#announcedBytes !== undefined && this.sentBytes < this.#announcedBytes) {
       // Ended cleanly, the next answer on this connection would be read as the rest of this one.
-      response.destroy();
+      this.#response.destroy();
       throw new ProxyError('internal', 'The answer is shorter than its Content-Length.');
     }
-    await settled((done) => response.end(done));
+    await this.#settled((done) => this.#response.end(done));
   }
 
-  return {
-    get headSent() {
-      return headSent;
-    },
-    get sentBytes() {
-      return sentBytes;
-    },
-    get status() {
-      return status;
-    },
-    head,
-    write,
-    end,
-    destroy: () => void response.destroy(),
-  };
+  async send(status: number, headers: RawHeaders, body: Uint8Array): Promise<void> {
+    const response = this.#response;
+    if (response.destroyed) throw clientGone();
+    this.#writeHead(status, headers);
+    const isOneWrite = this.#announcedBytes === body.byteLength && body.byteLength <= this.#writes.bytesAtOnce;
+    if (!isOneWrite || body.byteLength === 0) {
+      await this.write(body);
+      return this.end();
+    }
+    this.sentBytes = body.byteLength;
+    return this.#settled((done) => response.end(body, done));
+  }
+
+  destroy(): void {
+    this.#response.destroy();
+  }
+
+  /** The connection has done with the answer: nothing that still waits will be told so. */
+  closed(): void {
+    for (const finish of [...this.#waiting]) finish(clientGone());
+  }
+
+  #writeHead(status: number, headers: RawHeaders): void {
+    const kept = stripHopByHop(headers);
+    this.#announcedBytes = hasNoBody(this.#request.method, status) ? 0 : contentLength(kept);
+    // Node keeps the list no longer than this call.
+    this.#response.writeHead(status, this.#closing() ? [...kept, 'Connection', 'close'] : (kept as string[]));
+    this.headSent = true;
+    this.status = status;
+  }
+
+  /** Runs one operation of the response and waits for its callback, or for the connection's end: the callback of what is queued then never comes. */
+  #settled(start: (done: (error?: Error | null) => void) => void): Promise<void> {
+    const response = this.#response;
+    if (response.destroyed || response.writableEnded) return Promise.reject(clientGone());
+    return new Promise((resolve, reject) => {
+      const write = this.#writes.begin(response);
+      const finish: Finish = (fault) => {
+        this.#writes.end(write);
+        const place = this.#waiting.indexOf(finish);
+        if (place >= 0) this.#waiting.splice(place, 1);
+        if (fault === undefined) return resolve();
+        // A failed write may be told before the connection's end is.
+        this.#gone.abort(fault);
+        reject(fault);
+      };
+      this.#waiting.push(finish);
+      start((error) => finish(error ? clientGone() : undefined));
+    });
+  }
 }
 
 function hasNoBody(method: string | undefined, status: number): boolean {

@@ -60,7 +60,7 @@ export function createRequestDoor(
   }
 
   function exchange(request: IncomingMessage, response: ServerResponse, checked: CheckedRequest, by: Visitor): void {
-    response.once('close', takePlace(by.client));
+    const onClose = takePlace(by.client);
     const id = newId();
     if (checked.hasBody) {
       watchRequestBody(request, options.bodyIdleTimeoutMs ?? BODY_IDLE_TIMEOUT_MS, () => {
@@ -77,6 +77,7 @@ export function createRequestDoor(
       checked,
       closing: isClosing,
       writes,
+      onClose,
     });
     answer(made, response).catch((error: unknown) => {
       events.onHandlerFault?.(error, id);

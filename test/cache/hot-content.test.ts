@@ -13,6 +13,7 @@ describe('cache/hot-content', () => {
     const reader = hot.open(digest);
     assert.ok(reader);
     assert.equal(reader.sizeBytes, bytes.length);
+    assert.deepEqual(reader.whole, bytes);
     assert.deepEqual(await readWhole(reader), bytes);
     assert.equal(Buffer.from((await reader.read(5, 4))?.bytes ?? []).toString(), 'mani');
     assert.equal(await reader.read(bytes.length, 1), undefined);

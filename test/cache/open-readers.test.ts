@@ -26,6 +26,13 @@ describe('cache/open-readers', () => {
     assert.equal(closed, 3);
   });
 
+  it('counts nothing that is in memory: it needs no file', () => {
+    const readers = createOpenReaders();
+    const whole = { ...reader, whole: Buffer.from('content') };
+    assert.equal(readers.track(digest, whole), whole);
+    assert.equal(readers.has(digest), false);
+  });
+
   it('reads as the reader does', async () => {
     const tracked = createOpenReaders().track(digest, reader);
     assert.equal(tracked.sizeBytes, 7);

@@ -3,6 +3,7 @@ import { ProxyError } from '../../src/errors.js';
 import {
   contentLength,
   endToEndConnectionOption,
+  hasHeader,
   hasToken,
   headersFrom,
   headerValue,
@@ -23,6 +24,11 @@ describe('http/headers', () => {
   it('finds the first line of a name in any case', () => {
     assert.equal(headerValue(HEADERS, 'aCCept'), 'a/b');
     assert.equal(headerValue(HEADERS, 'x-two'), undefined);
+  });
+
+  it('tells whether there is a line of a name, even an empty one', () => {
+    assert.deepEqual([hasHeader(HEADERS, 'x-one'), hasHeader(HEADERS, 'x-two')], [true, false]);
+    assert.equal(hasHeader(['Range', ''], 'range'), true);
   });
 
   it('does not take a value for a name', () => {

@@ -77,6 +77,11 @@ export function recordReply({ leaveAfterBytes = Number.POSITIVE_INFINITY }: Repl
       mustBeThere();
       state = 'ended';
     },
+    async send(newStatus, newHeaders, bytes) {
+      this.head(newStatus, newHeaders);
+      if (bytes.length > 0) await this.write(bytes);
+      await this.end();
+    },
     destroy() {
       state = 'destroyed';
     },

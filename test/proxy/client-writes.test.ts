@@ -22,36 +22,40 @@ describe('proxy/client-writes', () => {
 
   it('gives clients that take nothing no share, until they move again', async () => {
     const writes = createClientWrites(() => 201, 1);
-    const ends = Array.from({ length: 200 }, () => writes.begin(() => {}));
+    const open = Array.from({ length: 200 }, () => writes.begin({ destroy: () => {} }));
     await until(writes, 256 * KIB);
-    for (const end of ends) {
-      end();
-      end();
+    for (const write of open) {
+      writes.end(write);
+      writes.end(write);
     }
     assert.equal(writes.bytesAtOnce, 64 * KIB);
   });
 
   it('writes little to everybody where very many take nothing', async () => {
     const writes = createClientWrites(() => 301, 1);
-    const ends = Array.from({ length: 300 }, () => writes.begin(() => {}));
-    await new Promise<void>((resolve) => ends.push(writes.begin(resolve)));
+    const open = Array.from({ length: 300 }, () => writes.begin({ destroy: () => {} }));
+    await new Promise<void>((destroy) => open.push(writes.begin({ destroy })));
     assert.equal(writes.bytesAtOnce, 64 * KIB);
-    for (const end of ends) end();
+    for (const write of open) writes.end(write);
   });
 
   it('tells once of a write that does not end, and never of one that has ended', async () => {
     const writes = createClientWrites(() => 1, 1);
     let told = 0;
-    writes.begin(() => {
+    const never = () => {
       throw new Error('it has ended');
-    })();
+    };
+    const ended = [writes.begin({ destroy: never }), writes.begin({ destroy: never })];
     await new Promise<void>((resolve) => {
-      const end = writes.begin(() => {
-        told += 1;
-        resolve();
+      const write = writes.begin({
+        destroy: () => {
+          told += 1;
+          resolve();
+        },
       });
+      for (const one of ended) writes.end(one);
       // The end of this one, after all the ticks of the other, shows that nothing more was told.
-      writes.begin(() => end());
+      writes.begin({ destroy: () => writes.end(write) });
     });
     assert.equal(told, 1);
   });

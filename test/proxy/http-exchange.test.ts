@@ -77,6 +77,72 @@ describe('proxy/http-exchange', () => {
     client.destroy();
   });
 
+  it('sends an answer that is in memory at once, whole, and notes what it sent', async () => {
+    const client = await ask(GET, async ({ reply }) => {
+      await reply.send(200, ['Content-Length', '5', 'Connection', 'close'], Buffer.from('whole'));
+      assert.deepEqual([reply.headSent, reply.status, reply.sentBytes], [true, 200, 5]);
+    });
+    assert.match(
+      await client.until(/whole$/),
+      /^HTTP\/1\.1 200 OK\r\nContent-Length: 5\r\n[^]*keep-alive[^]*\r\n\r\nwhole$/,
+    );
+    client.send(GET);
+    assert.equal((await client.until(/whole[^]+whole$/)).match(/HTTP/g)?.length, 2);
+    client.destroy();
+  });
+
+  it('sends what is larger than one write, what is empty and what has no length at once, too', async () => {
+    const bodies = [Buffer.alloc(600 * 1024, 'x'), Buffer.alloc(0), Buffer.from('chunk')];
+    const headers = [['Content-Length', String(600 * 1024)], ['Content-Length', '0'], []];
+    const client = await ask(GET.repeat(3), async ({ reply }) => {
+      const n = door.exchanges.length - 1;
+      await reply.send(200, headers[n] ?? [], bodies[n] ?? Buffer.alloc(0));
+      assert.equal(reply.sentBytes, bodies[n]?.length);
+    });
+    const answers = await client.until(/chunk\r\n0\r\n\r\n$/);
+    const parts = answers.split(/(?<=\r\n\r\n)/);
+    assert.match(parts[1] ?? '', /^x{614400}HTTP[^]+Content-Length: 0\r\n/);
+    assert.match(parts[2] ?? '', /^HTTP[^]+Transfer-Encoding: chunked\r\n/);
+    assert.equal(parts.at(-1), '5\r\nchunk\r\n0\r\n\r\n');
+    client.destroy();
+  });
+
+  it('sends only the head of an answer in memory to a HEAD', async () => {
+    const client = await ask(GET.replace('GET', 'HEAD'), async ({ reply }) => {
+      await reply.send(200, ['Content-Length', '5'], Buffer.from('wrong'));
+      assert.equal(reply.sentBytes, 0);
+    });
+    assert.match(await client.until(/\r\n\r\n$/), /Content-Length: 5/);
+    client.destroy();
+  });
+
+  it('breaks the connection rather than sending a body in memory of another length than announced', async () => {
+    for (const [text, end] of [
+      ['shor', /\r\n\r\nshor$/],
+      ['too long', /^$/],
+    ] as const) {
+      const client = await ask(GET, ({ reply }) => reply.send(200, ['Content-Length', '5'], Buffer.from(text)));
+      assert.match(await client.closed(), end);
+      await door.close();
+    }
+    door = await startDoor();
+  });
+
+  it('rejects what is in memory where the client has gone', async () => {
+    const { promise, tell } = later();
+    let fault: string | undefined;
+    const client = await ask(GET, async ({ reply, signal }) => {
+      client.destroy();
+      await once(signal, 'abort');
+      await reply.send(200, ['Content-Length', '1'], Buffer.from('x')).catch((error: unknown) => {
+        fault = code(error);
+      });
+      tell();
+    });
+    await promise;
+    assert.equal(fault, 'client-gone');
+  });
+
   it('chunks an answer without Content-Length, and sends its head before its first byte', async () => {
     const { promise, tell } = later();
     const client = await ask(GET, async ({ reply }) => {
