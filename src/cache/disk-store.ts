@@ -17,6 +17,7 @@ import { beginLoading } from './entry-loading.js';
 import type { FaultBoard } from './fault-board.js';
 import { type FileSystem, nodeFileSystem, storeFault } from './file-system.js';
 import { createHotContent, HOT_CONTENT_BYTES } from './hot-content.js';
+import { keptLimitBytes } from './kept-limit.js';
 import { KeptSpools } from './kept-spools.js';
 import { createKeyedQueue } from './keyed-queue.js';
 import { createOpenReaders } from './open-readers.js';
@@ -95,7 +96,8 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     remove: evict,
     events,
   });
-  const kept = new KeptSpools({ directory, files });
+  const limitBytes = async (): Promise<number> => keptLimitBytes(await room.measure());
+  const kept = new KeptSpools({ directory, files, limitBytes });
   await kept.load();
   const { createSpool, takeKept } = createSpools({
     folder,

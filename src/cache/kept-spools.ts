@@ -13,6 +13,8 @@ export interface KeptPrefix {
   readonly stem: string;
   readonly expectedBytes: number | undefined;
   readonly sizeBytes: number;
+  /** What the file takes; behind a kill it is longer than what is good of it. */
+  readonly fileBytes: number;
   readonly crcs: Uint32Array;
   /** Milliseconds since the epoch. */
   readonly keptAt: number;
@@ -43,31 +45,35 @@ interface KeptOptions {
   readonly directory: string;
   readonly files: FileSystem;
   readonly limits?: KeptLimits;
+  /** How many bytes may be kept in all; no limit where it is left out. */
+  readonly limitBytes?: () => Promise<number>;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
 
 /**
- * The beginnings of content that wait for the next download, bounded in number and age. Each is for one digest from one
+ * The beginnings of content that wait for the next download, bounded in number, age and bytes. Each is for one digest from one
  * registry and repository: what another repository delivered is none of its business.
  */
 export class KeptSpools {
   readonly #directory: string;
   readonly #files: FileSystem;
   readonly #limits: KeptLimits;
+  readonly #limitBytes: () => Promise<number>;
   readonly #now: () => number;
   readonly #kept = new Map<string, KeptPrefix>();
 
-  constructor({ directory, files, limits = KEPT_LIMITS, now = Date.now }: KeptOptions) {
+  constructor({ directory, files, limits = KEPT_LIMITS, limitBytes = unlimited, now = Date.now }: KeptOptions) {
     this.#directory = directory;
     this.#files = files;
     this.#limits = limits;
+    this.#limitBytes = limitBytes;
     this.#now = now;
   }
 
   get usage(): Totals {
     let bytes = 0;
-    for (const { sizeBytes } of this.#kept.values()) bytes += sizeBytes;
+    for (const { fileBytes } of this.#kept.values()) bytes += fileBytes;
     return { bytes, entries: this.#kept.size };
   }
 
@@ -110,15 +116,16 @@ export class KeptSpools {
 
   /** What is kept under this name, which is not kept any more. */
   async take(stem: string): Promise<KeptPrefix | undefined> {
-    await this.expire();
+    await this.#dropOld();
     const prefix = this.#kept.get(stem);
     this.#kept.delete(stem);
     return prefix;
   }
 
-  /** Removes what has waited too long. */
+  /** Removes what has waited too long, and what is too much. */
   async expire(): Promise<void> {
-    for (const prefix of [...this.#kept.values()].filter((one) => this.#isOld(one))) await this.#drop(prefix);
+    await this.#dropOld();
+    await this.#dropExcess();
   }
 
   /** Removes everything: room is needed. Gives the number of bytes. */
@@ -143,13 +150,27 @@ export class KeptSpools {
     this.#kept.delete(prefix.stem);
     this.#kept.set(prefix.stem, prefix);
     if (standing !== undefined) await this.#discard(standing.path);
-    for (const oldest of this.#kept.values()) {
-      if (this.#kept.size <= this.#limits.entries) break;
+    await this.#dropExcess();
+  }
+
+  async #dropOld(): Promise<void> {
+    for (const prefix of [...this.#kept.values()].filter((one) => this.#isOld(one))) await this.#drop(prefix);
+  }
+
+  /** What is too large by itself goes first, lest all others go for it; then the oldest. */
+  async #dropExcess(): Promise<void> {
+    const limitBytes = await this.#limitBytes();
+    for (const prefix of [...this.#kept.values()]) if (prefix.fileBytes > limitBytes) await this.#drop(prefix);
+    for (const oldest of [...this.#kept.values()]) {
+      const { bytes, entries } = this.usage;
+      if (entries <= this.#limits.entries && bytes <= limitBytes) break;
       await this.#drop(oldest);
     }
   }
 
   async #drop(prefix: KeptPrefix): Promise<void> {
+    // Taken meanwhile, it is somebody's.
+    if (this.#kept.get(prefix.stem) !== prefix) return;
     this.#kept.delete(prefix.stem);
     await this.#discard(prefix.path);
   }
@@ -167,6 +188,11 @@ export class KeptSpools {
     const facts = await this.#files.factsAt(file).catch(() => undefined);
     if (name === undefined || sums === undefined || facts?.isFile !== true) return undefined;
     if (sums.sizeBytes === 0 || facts.sizeBytes < sums.sizeBytes) return undefined;
-    return { path: file, ...name, sizeBytes: sums.sizeBytes, crcs: sums.crcs, keptAt: sums.storedAt };
+    const { sizeBytes, crcs, storedAt: keptAt } = sums;
+    return { path: file, ...name, sizeBytes, fileBytes: facts.sizeBytes, crcs, keptAt };
   }
+}
+
+async function unlimited(): Promise<number> {
+  return Number.POSITIVE_INFINITY;
 }

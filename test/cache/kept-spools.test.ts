@@ -17,18 +17,21 @@ describe('cache/kept-spools', () => {
   let spool: string;
   let now: number;
   let kept: KeptSpools;
+  let limitBytes: number;
 
   beforeEach(async () => {
     folder = await createTempDir();
     spool = path.join(folder.path, 'spool');
     await fs.mkdir(spool);
     now = Date.now();
+    limitBytes = Number.POSITIVE_INFINITY;
     kept = open();
   });
   afterEach(() => folder.remove());
 
   function open(): KeptSpools {
-    return new KeptSpools({ directory: folder.path, files: nodeFileSystem, limits: LIMITS, now: () => now });
+    const options = { directory: folder.path, files: nodeFileSystem, limits: LIMITS, now: () => now };
+    return new KeptSpools({ ...options, limitBytes: async () => limitBytes });
   }
 
   function stemOf(scope: string): string {
@@ -112,6 +115,43 @@ describe('cache/kept-spools', () => {
     await kept.load();
     assert.equal(await kept.take(stemOf('a')), undefined);
     assert.ok(await kept.take(stemOf('d')));
+  });
+
+  it('keeps no more bytes than it may, the newest of them', async () => {
+    limitBytes = 1_000_000;
+    await keep('a', 400_000);
+    await keep('b', 500_000);
+    await keep('c', 300_000);
+    assert.deepEqual(kept.usage, { bytes: 800_000, entries: 2 });
+    assert.equal(await kept.take(stemOf('a')), undefined);
+    assert.equal((await fs.readdir(spool)).length, 4);
+    limitBytes = 400_000;
+    kept = open();
+    await kept.load();
+    assert.deepEqual(kept.usage, { bytes: 300_000, entries: 1 });
+    limitBytes = 0;
+    await kept.expire();
+    assert.deepEqual([kept.usage.entries, await fs.readdir(spool)], [0, []]);
+  });
+
+  it('gives up what is too large by itself, and not all others for it', async () => {
+    limitBytes = 600_000;
+    await keep('small', 300_000);
+    await keep('large', 700_000);
+    assert.deepEqual(kept.usage, { bytes: 300_000, entries: 1 });
+    assert.ok(await kept.take(stemOf('small')));
+  });
+
+  it('counts what a file takes, of which not all is good', async () => {
+    const file = kept.newPath(stemOf('one'), undefined);
+    await fs.writeFile(file, body);
+    const sums = new RunningSums();
+    sums.update(body.subarray(0, 300_000));
+    await kept.keeperOf(file).note(300_000, sums.crcs());
+    limitBytes = 500_000;
+    kept = open();
+    await kept.load();
+    assert.deepEqual(await fs.readdir(spool), []);
   });
 
   it('keeps the longer of two beginnings of the same', async () => {

@@ -82,6 +82,15 @@ describe('cache/store-spools', () => {
       await spool.close();
     });
 
+    it('take a tenth of the budget at most', async () => {
+      const large = await folder.open({ room: { maxSize: { bytes: 20 * SIZE } } });
+      await keep(large.store);
+      assert.deepEqual(large.kept, { bytes: SIZE / 2, entries: 1 });
+      await large.close();
+      const small = await folder.open({ room: { maxSize: { bytes: 4 * SIZE } } });
+      assert.deepEqual(small.kept, { bytes: 0, entries: 0 });
+    });
+
     it('are gone where their file is', async () => {
       const { store } = await folder.open();
       await keep(store);
