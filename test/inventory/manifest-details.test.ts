@@ -72,11 +72,12 @@ describe('inventory/manifest-details', () => {
   });
 
   it('reads of a large manifest what it lists, and no more', () => {
-    const children = Array.from({ length: 6_000 }, (_, n) =>
-      child('1', { platform: { os: 'linux', architecture: 'amd64' }, n }),
+    const annotations = { note: 'x'.repeat(1000) };
+    const children = Array.from({ length: 600 }, (_, n) =>
+      child('1', { platform: { os: 'linux', architecture: 'amd64' }, annotations, n }),
     );
     const details = readDetails(indexOf(...children), OCI_INDEX);
-    assert.equal(details?.descriptors.length, 6_000);
+    assert.equal(details?.descriptors.length, 600);
     assert.equal(details?.platforms.size, 0);
   });
 });

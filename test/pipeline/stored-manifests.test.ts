@@ -66,13 +66,13 @@ describe('pipeline/stored-manifests', () => {
   it('forgets manifests that list much before they fill the memory', async () => {
     const manifests = createStoredManifests(createMemoryStore());
     const descriptor = { digest: layer, size: 3, mediaType: 'application/x' };
-    const layers = Array.from({ length: 25_000 }, () => descriptor);
-    const listed = Array.from({ length: 9 }, (_, i) => manifestBytes({ layers, annotations: { i: `${i}` } }));
+    const layers = Array.from({ length: 2_000 }, () => descriptor);
+    const listed = Array.from({ length: 102 }, (_, i) => manifestBytes({ layers, annotations: { i: `${i}` } }));
     for (const bytes of listed) assert.ok(manifests.add(digestOfBytes(bytes), bytes, TYPE));
     const read = await Promise.all(listed.map((bytes) => manifests.read(digestOfBytes(bytes))));
     assert.deepEqual(
-      read.map((manifest) => manifest !== undefined),
-      [false, false, true, true, true, true, true, true, true],
+      read.flatMap((manifest, i) => (manifest === undefined ? [i] : [])),
+      [0, 1, 2],
     );
   });
 });
