@@ -35,6 +35,8 @@ export interface FillRequest {
   readonly key: string;
   readonly digest: Digest;
   readonly mediaType: string | undefined;
+  /** How long the body will be, as far as that is known before the upstream was asked: its place is made meanwhile. */
+  readonly expectedBytes?: number | undefined;
   readonly open: FillOpener;
   /** The same client's way to go on; without one, and without anybody's offer, a body that breaks off is lost. */
   readonly resume?: FillResumer;

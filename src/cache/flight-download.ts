@@ -39,6 +39,9 @@ export class FlightDownload implements Download {
   readonly #aborted = new AbortController();
   #intake: FlightIntake;
   #replaced: Promise<void> | undefined;
+  /** Where the body will be written, made before anything of it was seen; undefined once it is taken. */
+  #place: Promise<Spool> | undefined;
+  #dropped: Promise<void> | undefined;
   #body: FillBody | undefined;
   #sizeBytes: number | undefined;
   #hasGiven = false;
@@ -139,14 +142,16 @@ export class FlightDownload implements Download {
   /** Lets go of memory and files. `error` is what the flight ended with: what came until then may be kept. Never rejects. */
   async close(error: unknown): Promise<void> {
     await this.#replaced;
+    this.#dropPlace();
+    await this.#dropped;
     await this.#intake.close(isWorthKeeping(error));
   }
 
   /** Asks for the body, or for the rest of it. Nothing is kept that doesn't fit to what the upstream has now. */
-  async #open(): Promise<{ readonly body: FillBody; readonly kept: KeptSpool | undefined }> {
+  async #open(): Promise<{ readonly body: FillBody; readonly kept?: KeptSpool }> {
     const { key, open } = this.#request;
     const kept = await this.#context.takeKept(this.digest, key);
-    if (kept === undefined) return { body: await open(this.signal, 0), kept };
+    if (kept === undefined) return { body: await this.#openWhole() };
     const body = await open(this.signal, kept.writtenBytes).catch(async (error: unknown) => {
       // It says nothing about the bytes that this client was refused, or nobody could be asked.
       await kept.keep();
@@ -154,9 +159,20 @@ export class FlightDownload implements Download {
     });
     if (fits(body, kept)) return { body, kept };
     await kept.close();
-    if ((body.startBytes ?? 0) === 0) return { body, kept: undefined };
+    if ((body.startBytes ?? 0) === 0) return { body };
     body.abort();
-    return { body: await open(this.signal, 0), kept: undefined };
+    return { body: await open(this.signal, 0) };
+  }
+
+  /** The disk makes a place while the upstream thinks: a file system may take longer for that than a registry for its answer. */
+  async #openWhole(): Promise<FillBody> {
+    const { expectedBytes, open } = this.#request;
+    if (expectedBytes !== undefined && !this.signal.aborted) this.#place = this.#createSpool(expectedBytes);
+    // A disk that refuses is heard of by the spool that takes the place.
+    this.#place?.catch(() => {});
+    const body = await open(this.signal, 0);
+    if (body.sizeBytes !== expectedBytes) this.#dropPlace();
+    return body;
   }
 
   /** Hashes again what was kept. Where its end is damaged, the upstream is asked for that part, too. */
@@ -179,7 +195,19 @@ export class FlightDownload implements Download {
   }
 
   #openSpool(): Promise<void> {
-    return this.spool.start(this.#context.createSpool(this.#sizeBytes, this.digest, this.#request.key));
+    const place = this.#place ?? this.#createSpool(this.#sizeBytes);
+    this.#place = undefined;
+    return this.spool.start(place);
+  }
+
+  #createSpool(expectedBytes: number | undefined): Promise<Spool> {
+    return this.#context.createSpool(expectedBytes, this.digest, this.#request.key);
+  }
+
+  /** Lets a place go that nothing will be written to. */
+  #dropPlace(): void {
+    this.#dropped ??= this.#place?.then((spool) => spool.close()).catch(() => {});
+    this.#place = undefined;
   }
 }
 

@@ -25,10 +25,15 @@ const MAX_FOLLOWED_LEADERS = 3;
 
 /**
  * Gets a blob from upstream: joins the flight that brings it, or starts one, and sends the body as it arrives. The
- * credential was allowed before. What the registry answers instead of a body goes to the client whose request it was.
- * Throws a WrongBytesPause where the registry has sent other bytes too often.
+ * credential was allowed before, to read so many bytes where that is known. What the registry answers instead of a body
+ * goes to the client whose request it was. Throws a WrongBytesPause where the registry has sent other bytes too often.
  */
-export async function fill(visit: Visit, digest: Digest, by: PermittedBy): Promise<void> {
+export async function fill(
+  visit: Visit,
+  digest: Digest,
+  by: PermittedBy,
+  expectedBytes: number | undefined,
+): Promise<void> {
   const key = `${visit.scope} ${digest}`;
   const { flights, wrongBytes } = visit.context;
   for (let attempt = 0; attempt < MAX_FOLLOWED_LEADERS; attempt += 1) {
@@ -38,6 +43,7 @@ export async function fill(visit: Visit, digest: Digest, by: PermittedBy): Promi
       digest,
       client: visit.exchange.client,
       mediaType: undefined,
+      expectedBytes,
       open: (signal, fromBytes) => openFill(visit, digest, signal, fromBytes),
       resume: (signal, fromBytes) => resumeFill(visit, digest, signal, fromBytes),
       onVerified: async (_sizeBytes, entry) => {

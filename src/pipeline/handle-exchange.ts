@@ -83,7 +83,7 @@ async function giveByDigest(visit: Visit, digest: Digest): Promise<void> {
   const entry = await findContent(visit, digest, permission);
   const decision = decide({ method, route, permission: by, usable: entry !== undefined });
   if (decision.action === 'serve' && entry && (await serve(visit, entry, decision.reason))) return undefined;
-  return route.kind === 'manifest' ? fetchManifest(visit, 'miss', true) : fill(visit, digest, by);
+  return route.kind === 'manifest' ? fetchManifest(visit, 'miss', true) : fill(visit, digest, by, permission.sizeBytes);
 }
 
 /** Asks the registry about a digest; where it cannot answer, the client gets what it may have without. */

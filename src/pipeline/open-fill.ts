@@ -31,6 +31,9 @@ interface Answer {
   readonly isRegistry: boolean;
 }
 
+/** A body comes in 65,000 pieces a GiB, and to count each one takes longer than to pass it on. */
+const COUNTED_BYTES = 1024 * 1024;
+
 /** Refusals of a credential, or of an address that was signed for a while. */
 const REFUSALS: ReadonlySet<number> = new Set([401, 403]);
 
@@ -183,14 +186,24 @@ function fillBody(
     sizeBytes,
     startBytes,
     async pump(sink) {
+      let uncounted = 0;
+      const count = (): void => {
+        context.metrics.upstreamBytes(trace.registry, uncounted);
+        uncounted = 0;
+      };
       const counted = (bytes: Uint8Array): void | Promise<void> => {
-        context.metrics.upstreamBytes(trace.registry, bytes.length);
+        uncounted += bytes.length;
+        if (uncounted >= COUNTED_BYTES) count();
         return sink(bytes);
       };
-      if (response.pump) return response.pump(counted);
-      for await (const piece of piecesOf(response, host)) {
-        const pause = counted(piece);
-        if (pause) await pause;
+      try {
+        if (response.pump) return await response.pump(counted);
+        for await (const piece of piecesOf(response, host)) {
+          const pause = counted(piece);
+          if (pause) await pause;
+        }
+      } finally {
+        count();
       }
     },
     abort: () => response.discard(),

@@ -48,7 +48,9 @@ export class BlobConnection {
   /** True while nothing is read: nobody has asked for the body yet, or its sink has asked to wait. */
   #paused = false;
   #endSeen = false;
-  #activeAt = performance.now();
+  /** Whether anything came since the last look, and for how long nothing had by then. */
+  #hasMoved = false;
+  #quietMs = 0;
   /** For the minimum rate: how long of the present window we were ready to read, and what came in it. */
   #readyMs = 0;
   #windowBytes = 0;
@@ -85,7 +87,8 @@ export class BlobConnection {
       this.#phase = 'head';
       this.#interim = 0;
       this.#headBytes = Buffer.alloc(0);
-      this.#activeAt = performance.now();
+      this.#hasMoved = false;
+      this.#quietMs = 0;
       this.#readyMs = 0;
       this.#windowBytes = 0;
       const everyMs = watchMs(this.#timeouts);
@@ -125,7 +128,7 @@ export class BlobConnection {
 
   /** Takes what came off the wire; false pauses it. */
   #received(bytes: Buffer): boolean {
-    this.#activeAt = performance.now();
+    this.#hasMoved = true;
     this.#windowBytes += bytes.length;
     switch (this.#phase) {
       case 'head':
@@ -261,10 +264,11 @@ export class BlobConnection {
   #checkPace(elapsedMs: number): void {
     if (this.#paused) return;
     const { headMs, idleMs } = this.#timeouts;
-    const quietMs = performance.now() - this.#activeAt;
+    this.#quietMs = this.#hasMoved ? 0 : this.#quietMs + elapsedMs;
+    this.#hasMoved = false;
     if (this.#phase === 'head') {
-      if (quietMs >= headMs) this.#giveUp('it sent no answer in time');
-    } else if (quietMs >= idleMs) this.#giveUp('it stopped sending in the middle of a body');
+      if (this.#quietMs >= headMs) this.#giveUp('it sent no answer in time');
+    } else if (this.#quietMs >= idleMs) this.#giveUp('it stopped sending in the middle of a body');
     else this.#checkRate(elapsedMs);
   }
 
@@ -289,7 +293,7 @@ export class BlobConnection {
   #resume(): void {
     if (this.#phase !== 'body') return;
     this.#paused = false;
-    this.#activeAt = performance.now();
+    this.#hasMoved = true;
     const early = this.#early;
     this.#early = Buffer.alloc(0);
     if (!this.#takeBody(early)) return;

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { backPages } from './backed-pages.js';
 import type { Bench } from './bench.js';
 import type { CaseResult, Row, Sample } from './case.js';
 import type { Peer, PeerName } from './peers/peer.js';
@@ -36,6 +37,7 @@ export async function compare(bench: Bench, comparison: Comparison): Promise<Cas
         await prepare?.(peer);
         await settled(peer);
       }
+      if (cold) await backPages(bench.site.folder);
       samples.get(peerName)?.push(await measure(bench, peer, () => work(peer)));
     }
   }

@@ -75,19 +75,20 @@ describe('cache/flight-download', () => {
 
   it('never lets two bodies that do not belong together arrive as one', async () => {
     const other = sampleBytes(SIZE, 77);
-    const { flight, upstream } = start([{ content: other, untilBytes: 200_000 }]);
+    const seen = createGate();
+    const script = [{ content: other, untilBytes: 200_000 }, { before: () => seen.opened }];
+    const { flight, upstream } = start(script);
     const reader = flight.reader();
     let got = 0;
-    await assert.rejects(
-      (async () => {
-        for (;;) {
-          const piece = await reader.read(got, 100_000);
-          got += piece?.bytes.length ?? 0;
-          piece?.release();
-        }
-      })(),
-      { code: 'digest-mismatch' },
-    );
+    async function readOn(): Promise<void> {
+      for (let piece = await reader.read(got, 100_000); piece; piece = await reader.read(got, 100_000)) {
+        got += piece.bytes.length;
+        piece.release();
+        // Bytes have been given out, so that what comes now cannot be begun anew unseen.
+        seen.open();
+      }
+    }
+    await assert.rejects(readOn(), { code: 'digest-mismatch' });
     assert.ok(got <= SIZE - 16 * KIB);
     assert.deepEqual(upstream.asked, [0, 200_000], 'with bytes given out, nothing begins anew');
     assert.equal(harness.store.committed.length, 0);
@@ -141,5 +142,47 @@ describe('cache/flight-download', () => {
     const before = upstream.aborted;
     never.open();
     await until(() => upstream.aborted > before);
+  });
+
+  describe('a place on disk', () => {
+    function begin(expectedBytes: number, script: readonly ScriptedAnswer[]) {
+      const upstream = scriptUpstream(body, script);
+      const request = { ...harness.request(body, { open: upstream.open } as never), expectedBytes };
+      return harness.flights.join(request).flight;
+    }
+
+    it('is made while the upstream thinks', async () => {
+      const gate = createGate();
+      const flight = begin(SIZE, [{ before: () => gate.opened }]);
+      await until(() => harness.store.openSpools === 1);
+      gate.open();
+      assert.ok((await drain(flight.reader())).equals(body));
+      assert.equal((await flight.done).kind, 'stored');
+      assert.equal(harness.store.createdSpools, 1);
+    });
+
+    it('is made anew where the body is of another length than was expected', async () => {
+      const flight = begin(SIZE - 1, [{}]);
+      assert.ok((await drain(flight.reader())).equals(body));
+      assert.equal((await flight.done).kind, 'stored');
+      assert.equal(harness.store.createdSpools, 2);
+      assert.ok(harness.store.committed[0]?.bytes.equals(body));
+    });
+
+    it('is given back where the registry refuses, and where everybody has left', async () => {
+      const refused = begin(SIZE, [{ refusal: new Error('refused') }]);
+      await assert.rejects(refused.head, /refused/);
+      await refused.done;
+      await until(() => harness.store.openSpools === 0);
+      const gate = createGate();
+      const left = begin(SIZE, [{ before: () => gate.opened }]);
+      left.head.catch(() => {});
+      await until(() => harness.store.openSpools === 1);
+      const stopped = harness.stop();
+      gate.open();
+      await stopped;
+      assert.equal((await left.done).kind, 'failed');
+      assert.equal(harness.store.openSpools, 0);
+    });
   });
 });

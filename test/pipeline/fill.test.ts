@@ -25,7 +25,7 @@ describe('pipeline/fill', () => {
     const visit = stage.visit({ path: `/v2/team/app/blobs/${layer.digest}`, ...asked });
     const digest = layer.digest as Digest;
     stage.context.access.allow(visit.scope, visit.credential, digest, layer.bytes.length, false);
-    const done = fill(visit, digest, 'granted').then(() => visit.exchange.reply);
+    const done = fill(visit, digest, 'granted', layer.bytes.length).then(() => visit.exchange.reply);
     done.catch(() => {});
     return { visit, done };
   }

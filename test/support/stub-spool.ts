@@ -13,6 +13,8 @@ export interface StubStore extends Pick<CacheStore, 'createSpool'> {
   }[];
   /** Spools whose file is open now. */
   readonly openSpools: number;
+  /** Spools that were ever made. */
+  readonly createdSpools: number;
   /** Removes all files. */
   remove(): void;
 }
@@ -92,6 +94,9 @@ export function createStubStore(hooks: StubSpoolHooks = {}): StubStore {
     committed,
     get openSpools() {
       return openSpools;
+    },
+    get createdSpools() {
+      return made;
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
