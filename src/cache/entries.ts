@@ -126,11 +126,20 @@ export class Entries {
     return this.catalogue.describe(digest);
   }
 
-  /** Says which digests are pinned from now on, whether they are held or not. */
-  setPinned(digests: ReadonlySet<Digest>): void {
-    for (const digest of this.#pinned) if (!digests.has(digest)) this.catalogue.mark(digest, 'pinned', false);
-    for (const digest of digests) this.catalogue.mark(digest, 'pinned', true);
+  /** Says which digests are pinned from now on, whether they are held or not. A pattern may pin all there is: in steps. */
+  async setPinned(digests: ReadonlySet<Digest>): Promise<void> {
+    const before = this.#pinned;
     this.#pinned = digests;
+    const step = createStepper();
+    for (const digest of before) {
+      if (digests.has(digest)) continue;
+      this.catalogue.mark(digest, 'pinned', false);
+      await step();
+    }
+    for (const digest of digests) {
+      this.catalogue.mark(digest, 'pinned', true);
+      await step();
+    }
   }
 
   /** Writes the uses since the last time into the rows, in steps. */

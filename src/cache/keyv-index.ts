@@ -152,7 +152,8 @@ async function indexOn(database: Database, faults: FaultBoard, hooks: IndexHooks
     try {
       await applyBatch(database.writing, batch);
     } catch (error) {
-      hooks.onLost(batch);
+      // What has been written anew meanwhile is not lost: it comes with a later batch.
+      hooks.onLost(new Map([...batch].filter(([key, value]) => writes.pending(key)?.value === value)));
       throw error;
     }
   });

@@ -26,7 +26,7 @@ export interface PinOptions {
   readonly source: ManifestSource;
   readonly patterns: readonly ImagePattern[];
   /** Told of everything that is pinned, whenever it was read anew. */
-  readonly onRead: (pinned: ReadonlySet<Digest>) => void;
+  readonly onRead: (pinned: ReadonlySet<Digest>) => Promise<void> | void;
 }
 
 export function createPins({ facts, source, patterns, onRead }: PinOptions): PinBoard {
@@ -60,7 +60,7 @@ export function createPins({ facts, source, patterns, onRead }: PinOptions): Pin
     for (const pattern of patterns)
       await (pattern.namesTags ? addTagged(pattern, found) : addDelivered(pattern, found));
     pinned = found;
-    onRead(found);
+    await onRead(found);
   }
 
   /** What a repository delivered: the keys of links are its scope and a digest. */

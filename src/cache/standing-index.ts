@@ -7,6 +7,8 @@ import type { IndexHooks } from './keyv-index.js';
 
 /** Writes that are owed to an index which cannot be written; beyond, it is begun anew. */
 const OWED_WRITES = 50_000;
+/** Writes that are made up for at once: each has a promise and a text. */
+const PAID_AT_ONCE = 500;
 const LOOK_EVERY_MS = 2_000;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 60_000;
@@ -133,11 +135,15 @@ export async function openStandingIndex(options: StandingIndexOptions): Promise<
   }
 
   async function payOwed(): Promise<void> {
-    const writes = [...owed];
-    owed.clear();
     // Any row will do, to see whether it works again.
-    if (writes.length === 0) await inner?.get('host', '');
-    await Promise.all(writes.map(([name, value]) => pay(name, value)));
+    if (owed.size === 0) await inner?.get('host', '');
+    for (let left = owed.size; left > 0; left -= PAID_AT_ONCE) {
+      const part = [...take(owed, PAID_AT_ONCE)];
+      for (const [name] of part) owed.delete(name);
+      await Promise.all(part.map(([name, value]) => pay(name, value)));
+      // What is refused is owed again, and so would be the others.
+      if (part.some(([name]) => owed.has(name))) return;
+    }
   }
 
   async function pay(name: string, value: unknown): Promise<void> {
@@ -165,8 +171,13 @@ export async function openStandingIndex(options: StandingIndexOptions): Promise<
 
   async function write(kind: RowKind, key: string, value: unknown): Promise<void> {
     const name = `${kind}:${key}`;
-    if (isDistrusted) owed.set(name, value);
-    else if (value === undefined) await present().delete(kind, key);
+    if (isDistrusted) {
+      owed.set(name, value);
+      return;
+    }
+    // What is still owed under this name is older.
+    owed.delete(name);
+    if (value === undefined) await present().delete(kind, key);
     else await present().set(kind, key, value);
   }
 
@@ -201,6 +212,15 @@ export async function openStandingIndex(options: StandingIndexOptions): Promise<
       if (isLost) await fs.rm(file, { force: true, recursive: true }).catch(() => {});
     },
   };
+}
+
+function* take<T>(items: Iterable<T>, count: number): Generator<T> {
+  let left = count;
+  for (const item of items) {
+    if (left === 0) return;
+    left -= 1;
+    yield item;
+  }
 }
 
 function splitName(name: string): { readonly kind: RowKind; readonly key: string } {

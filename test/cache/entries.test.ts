@@ -3,6 +3,7 @@ import type { Index } from '../../src/cache/contract.js';
 import { Entries } from '../../src/cache/entries.js';
 import { createFaultBoard } from '../../src/cache/fault-board.js';
 import { openKeyvIndex } from '../../src/cache/keyv-index.js';
+import type { Digest } from '../../src/oci/digest.js';
 import { type CacheFolder, createCacheFolder } from '../support/cache-folder.js';
 import { digestOfBytes } from '../support/memory-store.js';
 
@@ -153,13 +154,28 @@ describe('cache/entries', () => {
     const entries = new Entries(index);
     const later = digestOfBytes(Buffer.from('later'));
     await entries.remember(entry);
-    entries.setPinned(new Set([digest, later]));
+    await entries.setPinned(new Set([digest, later]));
     await entries.remember({ ...entry, digest: later });
     assert.equal(entries.describe(digest)?.pinned, true);
     assert.equal(entries.describe(later)?.pinned, true);
-    entries.setPinned(new Set([later]));
+    await entries.setPinned(new Set([later]));
     assert.equal(entries.describe(digest)?.pinned, false);
     assert.equal(entries.describe(later)?.pinned, true);
+  });
+
+  it('lets others run while it marks as many as a pattern may pin', async () => {
+    const entries = new Entries(index);
+    const many = Array.from({ length: 50_000 }, (_, n) => `sha256:${n.toString(16).padStart(64, '0')}` as Digest);
+    let othersRan = 0;
+    const counting = setInterval(() => {
+      othersRan += 1;
+    }, 0);
+    await entries.setPinned(new Set(many));
+    const whileMarking = othersRan;
+    await entries.setPinned(new Set());
+    clearInterval(counting);
+    assert.ok(whileMarking > 0);
+    assert.ok(othersRan > whileMarking);
   });
 
   it('takes a row that makes no sense for none', async () => {

@@ -120,6 +120,32 @@ describe('cache/keyv-index', () => {
     assert.equal(faults.current, undefined);
   });
 
+  it('tells which writes were refused, but for those that have been replaced meanwhile', async () => {
+    const lost: [string, unknown][] = [];
+    const other = new KeyvSqlite({ uri: `sqlite://${file}`, table: 'keyv' });
+    let locked: Promise<unknown> = Promise.resolve();
+    const index = await openKeyvIndex(folder.directory, faults, false, {
+      onLost(batch) {
+        lost.push(...batch);
+        locked = other.query('COMMIT');
+      },
+      onMemory: () => {},
+    });
+    opened.push(index);
+    await other.query('BEGIN IMMEDIATE');
+    try {
+      const first = [index.set('tag', 'a', 1), index.set('tag', 'b', 1)];
+      // Past the turn in which the first batch is taken.
+      await new Promise((resolve) => setImmediate(resolve));
+      await Promise.all([...first, index.set('tag', 'a', 2)]);
+      await locked;
+    } finally {
+      await other.disconnect();
+    }
+    assert.deepEqual(lost, [['tag:b', 1]]);
+    assert.equal(await index.get('tag', 'a'), 2);
+  }).timeout(10_000);
+
   it('gives the totals that the last run left, once: after a crash there are none', async () => {
     const index = await open();
     await index.keepTotals({ bytes: 7, entries: 3 });

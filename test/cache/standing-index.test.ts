@@ -7,7 +7,10 @@ import type { Index } from '../../src/cache/contract.js';
 import { createFaultBoard, type FaultBoard } from '../../src/cache/fault-board.js';
 import { beginKeyvIndex, indexFile, openKeyvIndex } from '../../src/cache/keyv-index.js';
 import { openStandingIndex } from '../../src/cache/standing-index.js';
+import { ProxyError } from '../../src/errors.js';
 import { type CacheFolder, createCacheFolder } from '../support/cache-folder.js';
+
+type Lose = (batch: ReadonlyMap<string, unknown>) => void;
 
 describe('cache/standing-index', function () {
   this.timeout(30_000);
@@ -138,5 +141,65 @@ describe('cache/standing-index', function () {
     await opened.pop()?.close();
     const again = await open();
     assert.equal(await again.get('tag', 'b'), 2);
+  });
+
+  /** An index that notes what is written, and loses what it is told to. */
+  async function openNoting(): Promise<{ index: Index; rows: Map<string, unknown>; lose: Lose; most: () => number }> {
+    const rows = new Map<string, unknown>();
+    let running = 0;
+    let most = 0;
+    let lose: Lose = () => {};
+    const index = await openStandingIndex({
+      file,
+      faults,
+      open: async (board, hooks) => {
+        lose = (batch) => {
+          hooks.onLost(batch);
+          board.report('index', new ProxyError('store', 'lost'));
+        };
+        return {
+          needsRebuild: false,
+          get: async <T>(kind: string, key: string) => rows.get(`${kind}:${key}`) as T | undefined,
+          async set(kind: string, key: string, value: unknown) {
+            running += 1;
+            most = Math.max(most, running);
+            await new Promise((resolve) => setImmediate(resolve));
+            rows.set(`${kind}:${key}`, value);
+            running -= 1;
+          },
+          delete: async () => {},
+          page: async () => [],
+          takeTotals: async () => undefined,
+          keepTotals: async () => {},
+          markRebuilt: async () => {},
+          close: async () => {},
+        };
+      },
+      onReplaced: () => {},
+    });
+    opened.push(index);
+    return { index, rows, lose, most: () => most };
+  }
+
+  it('makes up for many lost writes some hundreds at a time', async () => {
+    const { index, rows, lose, most } = await openNoting();
+    lose(new Map(Array.from({ length: 1200 }, (_, n) => [`tag:t${n}`, n])));
+    assert.equal(await index.get('tag', 't1199'), 1199);
+    await until(() => rows.size === 1200);
+    assert.equal(most(), 500);
+  });
+
+  it('does not replace what was written later by what is owed', async () => {
+    const { index, rows, lose } = await openNoting();
+    lose(
+      new Map([
+        ['tag:a', 'old'],
+        ['tag:b', 'old'],
+      ]),
+    );
+    await index.set('tag', 'a', 'new');
+    assert.equal(await index.get('tag', 'a'), 'new');
+    await until(() => rows.has('tag:b'));
+    assert.equal(rows.get('tag:a'), 'new');
   });
 });
