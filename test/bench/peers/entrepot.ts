@@ -44,13 +44,14 @@ export function entrepotBefore(folder: string): PeerPlan {
   };
 }
 
-/** The program with a folder of its own below the site's; `caName` names the folder of its CA. */
+/** The program with a folder of its own below the site's; `caName` names the folder of its CA, `nodeFlags` go to Node. */
 export async function startEntrepot(
   site: Site,
   name: string,
   flags: readonly string[] = [],
   caName = 'entrepot-ca',
   main = MAIN,
+  nodeFlags: readonly string[] = [],
 ): Promise<RunningEntrepot> {
   const folder = join(site.folder, name);
   await mkdir(folder, { recursive: true });
@@ -58,6 +59,7 @@ export async function startEntrepot(
   const profile = process.env['BENCH_PROFILE'];
   const args = [
     ...(profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profile]),
+    ...nodeFlags,
     main,
     'serve',
     ...['--listen', `127.0.0.1:${port}`],
