@@ -6,6 +6,7 @@ import { type Cache, openCache } from '../../src/cache/open-cache.js';
 import type { Digest } from '../../src/oci/digest.js';
 import { readFrom } from '../contract/cache-store.js';
 import { type CacheFolder, createCacheFolder } from '../support/cache-folder.js';
+import { inspectCrashed } from '../support/crashed-folder.js';
 import { digestOfBytes } from '../support/memory-store.js';
 import { applyCrash, type Change, type CrashState, crashStates, recordedFiles } from '../support/recorded-files.js';
 
@@ -43,40 +44,7 @@ describe('cache/crash states', function () {
   /** Starts on a folder as it lies after a crash, and looks at everything that it says and holds. */
   async function inspect(directory: string, known: readonly Buffer[]): Promise<ReadonlySet<Digest>> {
     await fs.writeFile(path.join(directory, 'lock'), 'left by a crash');
-    const cache = await openCache({ directory, events: folder.events });
-    try {
-      await cache.rebuilt;
-      const present = new Set<Digest>();
-      for (const bytes of known) {
-        const digest = digestOfBytes(bytes);
-        const read = await cache.store.open(digest).then((reader) => {
-          reader?.close();
-          return reader && readFrom(cache.store, digest, 0);
-        });
-        if (read === undefined) continue;
-        assert.ok(bytes.equals(read), 'wrong bytes');
-        present.add(digest);
-      }
-      await assertSound(cache, directory, present.size);
-      for (const bytes of known) {
-        await cache.store.put(digestOfBytes(bytes), bytes, undefined);
-        assert.ok(bytes.equals((await readFrom(cache.store, digestOfBytes(bytes), 0)) ?? Buffer.alloc(0)));
-      }
-      return present;
-    } finally {
-      await cache.close();
-    }
-  }
-
-  async function assertSound(cache: Cache, directory: string, present: number): Promise<void> {
-    assert.equal(cache.store.usage.entries, present);
-    assert.deepEqual(await fs.readdir(path.join(directory, 'spool')), []);
-    const root = path.join(directory, 'blobs');
-    const files = (await fs.readdir(root, { recursive: true, withFileTypes: true })).filter((one) => one.isFile());
-    for (const { parentPath, name } of files.filter((one) => !one.name.endsWith('.sum'))) {
-      const bytes = await fs.readFile(path.join(parentPath, name));
-      assert.equal(createHash('sha256').update(bytes).digest('hex'), name);
-    }
+    return inspectCrashed(directory, known, folder.events);
   }
 
   async function fingerprint(directory: string): Promise<string> {

@@ -1,6 +1,4 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import type { Readable } from 'node:stream';
+import { underStrace } from './strace.js';
 
 /** A system call that is to fail in a running process: the N-th of its kind, once. */
 export interface FailingCall {
@@ -16,28 +14,6 @@ export interface FailingCall {
 export async function whileFailing(pid: number, failing: FailingCall, action: () => Promise<void>): Promise<boolean> {
   const { call, error, when } = failing;
   const inject = `inject=${call}:error=${error}:when=${when}`;
-  const strace: ChildProcessByStdio<null, null, Readable> = spawn(
-    'strace',
-    ['-f', '-p', String(pid), '-e', `trace=${call}`, '-e', inject],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
-  );
-  let said = '';
-  strace.stderr.setEncoding('utf8');
-  const attached = new Promise<void>((resolve, reject) => {
-    strace.stderr.on('data', (text: string) => {
-      said += text;
-      if (/attached/.test(said)) resolve();
-    });
-    strace.once('error', reject);
-    strace.once('exit', () => reject(new Error(`strace did not attach: ${said}`)));
-  });
-  const exited = once(strace, 'exit');
-  await attached;
-  try {
-    await action();
-  } finally {
-    strace.kill('SIGINT');
-    await exited;
-  }
+  const said = await underStrace(pid, ['-e', `trace=${call}`, '-e', inject], action);
   return said.includes('(INJECTED)');
 }
