@@ -1,13 +1,10 @@
 import { performance } from 'node:perf_hooks';
-import { ProxyError } from '../errors.js';
-import type { BodyReader } from '../http/body.js';
 import type { Digest } from '../oci/digest.js';
 import type { ImagePattern } from '../oci/image-pattern.js';
 import type { Space } from './budget.js';
 import { type BufferPool, createBufferPool } from './buffer-pool.js';
 import { type ContentCheck, createContentCheck } from './content-check.js';
 import { createContentFiles, type OnDamage } from './content-files.js';
-import { contentPath } from './content-paths.js';
 import { createContentRemoval } from './content-removal.js';
 import type { CacheStore, Entry, FactStore, Index, Inventory, StoreEvents, Totals } from './contract.js';
 import type { DataFolder } from './data-folder.js';
@@ -16,18 +13,17 @@ import { createInventory } from './entry-listing.js';
 import { beginLoading } from './entry-loading.js';
 import type { FaultBoard } from './fault-board.js';
 import { type FileSystem, nodeFileSystem, storeFault } from './file-system.js';
-import { createHotContent, HOT_CONTENT_BYTES } from './hot-content.js';
+import { createHotContent } from './hot-content.js';
 import { keptLimitBytes } from './kept-limit.js';
 import { KeptSpools } from './kept-spools.js';
 import { createKeyedQueue } from './keyed-queue.js';
 import { createOpenReaders } from './open-readers.js';
 import { createPins, type PinBoard } from './pins.js';
-import { readWhole } from './read-whole.js';
 import { walkContent } from './rebuild.js';
 import { createSteadyClock } from './steady-clock.js';
 import { createStoreRoom, type RoomOptions } from './store-room.js';
 import { createSpools } from './store-spools.js';
-import { readSums } from './sums-file.js';
+import { createStoredContent } from './stored-content.js';
 
 /** How often uses are written into the index, and what is too old or too much is looked for. */
 const TEND_EVERY_MS = 60_000;
@@ -81,7 +77,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
   const removal = createContentRemoval({ directory, files, entries, turns, hot, contents: () => contents, events });
   const pins = createPins({
     facts: options.facts,
-    source: { find: (digest) => entries.find(digest), readAll },
+    source: { find: (digest) => entries.find(digest), readAll: (...asked) => stored.readAll(...asked) },
     patterns: options.pinPatterns ?? [],
     onRead: (pinned) => entries.setPinned(pinned),
   });
@@ -118,6 +114,8 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     now: options.now ?? (() => performance.now()),
     onDamage,
   });
+  const stored = createStoredContent({ directory, files, entries, turns, hot, reading, contents, removal, faults });
+  const { lookup, readAll } = stored;
   const checkFile = createContentCheck({
     files,
     folder,
@@ -128,70 +126,6 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
   await entries.takeTotals();
   const stopping = new AbortController();
   const { loading } = await beginLoading(entries, stopping.signal);
-
-  async function lookup(digest: Digest): Promise<Entry | undefined> {
-    return entries.hot(digest) ?? turns.run(digest, () => recallOrAdopt(digest));
-  }
-
-  /** Content whose row was lost is known by its file and its sums. */
-  async function recallOrAdopt(digest: Digest): Promise<Entry | undefined> {
-    const known = await entries.find(digest);
-    if (known !== undefined) return known;
-    const file = await files.factsAt(contentPath(directory, digest)).catch(() => undefined);
-    if (file === undefined) return undefined;
-    const sums = await readSums(directory, digest);
-    if (sums === undefined || sums.sizeBytes !== file.sizeBytes) return undefined;
-    const entry = { digest, sizeBytes: sums.sizeBytes, mediaType: sums.mediaType, storedAt: sums.storedAt };
-    await entries.remember(entry);
-    return entry;
-  }
-
-  async function openForUse(digest: Digest): Promise<BodyReader | undefined> {
-    entries.touch(digest);
-    const reader = await open(digest);
-    return reader && reading.track(digest, reader);
-  }
-
-  async function giveRow(digest: Digest): Promise<void> {
-    const isKnown = await turns.run(digest, () => entries.saveRow(digest));
-    if (!isKnown) await lookup(digest);
-  }
-
-  async function open(digest: Digest): Promise<BodyReader | undefined> {
-    const entry = await lookup(digest);
-    if (entry === undefined) return undefined;
-    const kept = hot?.open(digest);
-    if (kept !== undefined) return kept;
-    try {
-      const reader = await contents.open(entry);
-      faults.clear('reading');
-      if (hot !== undefined && reader !== undefined && entry.sizeBytes <= HOT_CONTENT_BYTES) {
-        return hot.keep(digest, await readAndClose(reader));
-      }
-      if (reader === undefined) await removal.forgetMissing(digest);
-      return reader;
-    } catch (error) {
-      // Damaged content is in quarantine by now, and nothing of it has left.
-      if (isDamage(error)) return undefined;
-      const fault = storeFault('open stored content', error);
-      faults.report('reading', fault);
-      throw fault;
-    }
-  }
-
-  async function readAll(digest: Digest, limitBytes: number): Promise<Buffer | undefined> {
-    const entry = await lookup(digest);
-    if (entry === undefined || entry.sizeBytes > limitBytes) return undefined;
-    const reader = await open(digest);
-    if (reader === undefined) return undefined;
-    try {
-      return await readAndClose(reader);
-    } catch (error) {
-      // No byte has left, and the content is in quarantine by now.
-      if (isDamage(error)) return undefined;
-      throw error;
-    }
-  }
 
   function onCommitted({ mediaType }: Entry): void {
     if (mediaType !== undefined) pins.noteManifest();
@@ -237,7 +171,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
 
   return {
     lookup,
-    open: openForUse,
+    open: (digest) => stored.openForUse(digest),
     readAll,
     createSpool,
     takeKept,
@@ -259,7 +193,13 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
     },
     measure: () => room.measure(),
     tend,
-    rebuild: (onShare) => walkContent(directory, giveRow, () => closed, onShare),
+    rebuild: (onShare) =>
+      walkContent(
+        directory,
+        (digest) => stored.giveRow(digest),
+        () => closed,
+        onShare,
+      ),
     async check(digest, pace) {
       const checked = await checkFile(digest, pace);
       if (checked.verdict === 'good' && (await entries.find(digest)) === undefined) await lookup(digest);
@@ -276,16 +216,4 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
       if (!index.needsRebuild && entries.isCounted) await index.keepTotals(entries.usage);
     },
   };
-}
-
-async function readAndClose(reader: BodyReader): Promise<Buffer> {
-  try {
-    return await readWhole(reader);
-  } finally {
-    reader.close();
-  }
-}
-
-function isDamage(error: unknown): boolean {
-  return error instanceof ProxyError && error.code === 'content-damaged';
 }
