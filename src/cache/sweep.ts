@@ -3,10 +3,10 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { quarantineFolder, spoolFolder } from './content-paths.js';
 import { walkFolders } from './content-walk.js';
+import { quarantineLimitBytes } from './quarantine.js';
 
 const FIRST_AFTER_MS = 60_000;
 const EVERY_MS = 3_600_000;
-const QUARANTINE_BYTES = 1024 ** 3;
 const QUARANTINE_MS = 7 * 86_400_000;
 /** Spools that nobody keeps; kept prefixes have other names, and whoever keeps them looks after them. */
 const SPOOL = /^[0-9a-f]{24}$/;
@@ -24,7 +24,8 @@ export interface SweepOptions {
   readonly directory: string;
   /** Other upkeep that has the same rhythm. */
   readonly also?: () => Promise<void>;
-  readonly quarantineBytes?: number;
+  /** What the quarantine may take; asked for at each sweep. */
+  readonly quarantineBytes?: () => Promise<number>;
   readonly quarantineMs?: number;
 }
 
@@ -34,7 +35,12 @@ export interface SweepOptions {
  * unchanged: no clock is asked how old it is.
  */
 export function startSweeper(options: SweepOptions): Sweeper {
-  const { directory, also, quarantineBytes = QUARANTINE_BYTES, quarantineMs = QUARANTINE_MS } = options;
+  const {
+    directory,
+    also,
+    quarantineBytes = async () => quarantineLimitBytes(undefined),
+    quarantineMs = QUARANTINE_MS,
+  } = options;
   const stop = new AbortController();
   let suspects = new Map<string, string>();
 
@@ -85,11 +91,12 @@ export function startSweeper(options: SweepOptions): Sweeper {
       const stat = await fs.lstat(file).catch(() => undefined);
       if (stat !== undefined) held.push({ file, bytes: stat.size, movedAt: stat.ctimeMs });
     }
+    const most = await quarantineBytes();
     let bytes = 0;
     for (const one of held.toSorted((a, b) => b.movedAt - a.movedAt)) {
       bytes += one.bytes;
       const isOld = Date.now() - one.movedAt > quarantineMs;
-      if (bytes > quarantineBytes || isOld) await fs.rm(one.file, { force: true, recursive: true }).catch(() => {});
+      if (bytes > most || isOld) await fs.rm(one.file, { force: true, recursive: true }).catch(() => {});
     }
   }
 

@@ -5,6 +5,7 @@ import type { DiskStore } from './disk-store.js';
 import type { FaultBoard } from './fault-board.js';
 import type { FileSystem } from './file-system.js';
 import { startFolderGuard } from './folder-guard.js';
+import { quarantineLimitBytes } from './quarantine.js';
 import { type ScrubProgress, startScrub } from './scrub.js';
 import { createSteadyClock } from './steady-clock.js';
 import { startSweeper } from './sweep.js';
@@ -16,7 +17,7 @@ export interface UpkeepOptions {
   readonly directory: string;
   readonly files: FileSystem;
   readonly faults: FaultBoard;
-  readonly store: Pick<DiskStore, 'check' | 'usage'>;
+  readonly store: Pick<DiskStore, 'check' | 'usage' | 'measure'>;
   readonly facts: FactStore;
   readonly pool: BufferPool;
   /** How long a round of the scrubber takes; undefined for none. */
@@ -34,7 +35,11 @@ export function startUpkeep(options: UpkeepOptions): Upkeep {
   const { directory, files, faults, store, facts, pool, scrubRoundMs, lookEveryMs = LOOK_EVERY_MS } = options;
   const guard = startFolderGuard({ directory, files, faults, everyMs: lookEveryMs });
   const now = createSteadyClock();
-  const sweeper = startSweeper({ directory, also: () => expireTags(facts, now()) });
+  const sweeper = startSweeper({
+    directory,
+    also: () => expireTags(facts, now()),
+    quarantineBytes: async () => quarantineLimitBytes(await store.measure()),
+  });
   const scrub =
     scrubRoundMs === undefined
       ? undefined

@@ -1,14 +1,17 @@
 import { ConfigError } from '../errors.js';
 import type { PinTarget } from '../inventory/contract.js';
 import { formatImage, parseName } from '../inventory/image-name.js';
+import type { Digest } from '../oci/digest.js';
 import { formatAge } from './amounts.js';
+import { nameCarriers } from './carriers-text.js';
 import { type Command, type CommandArguments, type CommandIo, renderJson } from './command.js';
 import { beginJsonList } from './json-list.js';
 import { describeNotHeld } from './not-held.js';
 import { ADMIN_FLAG, withInventory } from './open-inventory.js';
-import { renderTable } from './table.js';
+import { type Column, renderTable } from './table.js';
 
 const PAGE_LIMIT = 1000;
+const COLUMNS: readonly Column[] = [{ title: 'DIGEST' }, { title: 'PINNED' }, { title: 'DELIVERED BY' }];
 
 export const cachePin: Command = {
   words: ['cache', 'pin'],
@@ -76,15 +79,24 @@ async function listPins(given: CommandArguments, io: CommandIo): Promise<number>
     do {
       const { pins, next } = await inventory.pins({ limit: PAGE_LIMIT, ...(cursor === undefined ? {} : { cursor }) });
       const now = Date.now();
-      const rows = pins.map(({ digest, pinnedAt }) => [digest, formatAge(pinnedAt, now)]);
-      if (list === undefined) io.out(renderTable([{ title: 'DIGEST' }, { title: 'PINNED' }], rows, isFirst));
-      else list.add(pins);
+      if (list === undefined) {
+        const rows: string[][] = [];
+        for (const { digest, pinnedAt } of pins)
+          rows.push([digest, formatAge(pinnedAt, now), await carriersOf(inventory, digest)]);
+        io.out(renderTable(COLUMNS, rows, isFirst));
+      } else list.add(pins);
       isFirst = false;
       cursor = next;
     } while (cursor !== undefined && io.isRead());
   });
   list?.end();
   return 0;
+}
+
+/** Who delivered what is pinned: a digest alone tells people little. */
+async function carriersOf(inventory: Inventory, digest: Digest): Promise<string> {
+  const blob = await inventory.blob(digest);
+  return blob === undefined ? 'not held' : nameCarriers(blob.repositories);
 }
 
 function targetOf(text: string): PinTarget {

@@ -2,13 +2,11 @@ import { ConfigError } from '../errors.js';
 import type { Blob, Image, ImageNode } from '../inventory/contract.js';
 import { formatImage, parseName } from '../inventory/image-name.js';
 import { formatAge, formatBytes, formatCount } from './amounts.js';
+import { nameCarriers } from './carriers-text.js';
 import { type Command, renderJson, renderPairs } from './command.js';
 import { describeNotHeld } from './not-held.js';
 import { ADMIN_FLAG, withInventory } from './open-inventory.js';
 import { type Column, printable, renderTable } from './table.js';
-
-/** Repositories that a line names; of more it tells how many. */
-const NAMED_REPOSITORIES = 2;
 
 const COLUMNS: readonly Column[] = [
   { title: 'PART' },
@@ -94,9 +92,7 @@ function labelOf({ kind, platform }: ImageNode): string {
 }
 
 function cellsOf({ digest, sizeBytes, held, usedAt, pinned, repositories = [] }: ImageNode, now: number): string[] {
-  const named = repositories.slice(0, NAMED_REPOSITORIES).join(', ');
-  const more = repositories.length > NAMED_REPOSITORIES ? ` and ${repositories.length - NAMED_REPOSITORIES} more` : '';
   const state = held ? 'yes' : 'no';
   const used = usedAt === undefined ? '' : formatAge(usedAt, now);
-  return [digest, formatBytes(sizeBytes), pinned === true ? 'pinned' : state, used, `${named}${more}`];
+  return [digest, formatBytes(sizeBytes), pinned === true ? 'pinned' : state, used, nameCarriers(repositories)];
 }

@@ -15,8 +15,7 @@ export async function describeNotHeld(
   const other = text.startsWith(HTTP) ? text.slice(HTTP.length) : `${HTTP}${text}`;
   const isOther = await holds(inventory, text, other);
   if (!isOther) return `${text} is not in the store`;
-  const why = text.startsWith(HTTP) ? 'it came over TLS' : 'its registry speaks plain HTTP';
-  return `${text} is not in the store, but ${other} is: ${why}, which is a part of the name`;
+  return `${text} is not in the store, but ${other} is: only what came over plain HTTP has http:// in front of its name`;
 }
 
 async function holds(

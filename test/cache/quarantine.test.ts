@@ -2,9 +2,16 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { quarantineTotals } from '../../src/cache/quarantine.js';
+import { quarantineLimitBytes, quarantineTotals } from '../../src/cache/quarantine.js';
 
 describe('cache/quarantine', () => {
+  it('may take a GiB, and a tenth of the budget at most', () => {
+    const space = { budgetBytes: 5_000, usedBytes: 0, budgetRoomBytes: -1, diskRoomBytes: -1 };
+    assert.equal(quarantineLimitBytes(space), 500);
+    assert.equal(quarantineLimitBytes({ ...space, budgetBytes: 1e12 }), 1024 ** 3);
+    assert.equal(quarantineLimitBytes(undefined), 1024 ** 3);
+  });
+
   it('tells how much is put aside, and nothing where there is no such folder', async () => {
     const directory = await fs.mkdtemp(path.join(os.tmpdir(), 'entrepot-quarantine-'));
     try {

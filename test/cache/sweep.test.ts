@@ -87,7 +87,7 @@ describe('cache/sweep', () => {
       // The time at which it was moved has to differ.
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    await start({ quarantineBytes: 2_500 }).sweep();
+    await start({ quarantineBytes: async () => 2_500 }).sweep();
     assert.deepEqual(await names(), ['quarantine/2', 'quarantine/3']);
   });
 

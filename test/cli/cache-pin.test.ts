@@ -20,6 +20,8 @@ describe('cli/cache-pin', () => {
       listed.map((line) => line.split(' ')[0]),
       ['DIGEST', ABSENT, image.digest],
     );
+    assert.match(listed[1] ?? '', /  not held$/);
+    assert.match(listed[2] ?? '', /  a\.test\/x$/);
     const json = JSON.parse((await stage.run('cache', 'pin', '--json')).out) as { digest: string }[];
     assert.deepEqual(
       json.map(({ digest }) => digest),

@@ -12,7 +12,7 @@ describe('cli/not-held', () => {
     for (const name of ['lab.test:5000/team/app:v1', 'lab.test:5000/team/app', 'lab.test:5000/']) {
       assert.equal(
         await describeNotHeld(stage.operations, name),
-        `${name} is not in the store, but http://${name} is: its registry speaks plain HTTP, which is a part of the name`,
+        `${name} is not in the store, but http://${name} is: only what came over plain HTTP has http:// in front of its name`,
       );
     }
   });
@@ -22,7 +22,7 @@ describe('cli/not-held', () => {
     await stage.image('lab.test:5000 team/app', 'v1', ['a']);
     assert.match(
       await describeNotHeld(stage.operations, `${PLAIN}/team/app:v1`),
-      /, but lab\.test:5000\/team\/app:v1 is: it came over TLS/,
+      /, but lab\.test:5000\/team\/app:v1 is: only what came over plain HTTP has http:/,
     );
   });
 
