@@ -12,11 +12,13 @@ import type { Peer, PeerName, PeerPlan, Site } from './peers/peer.js';
 import { squid } from './peers/squid.js';
 import { nginxMitm, plainTunnel } from './peers/tinyproxy.js';
 import type { Sizes } from './sizes.js';
+import { startUplink, type Uplink } from './uplink.js';
 import { startUpstream, type Upstream } from './upstream.js';
 
 /** What a case works with. */
 export interface Bench {
   readonly sizes: Sizes;
+  readonly options: BenchOptions;
   readonly site: Site;
   readonly content: Content;
   readonly upstream: Upstream;
@@ -56,9 +58,12 @@ export interface BenchOptions {
   readonly peers: readonly string[] | undefined;
   /** The folder of another build of entrepot, which does what entrepot does, in turns with it. */
   readonly before: string | undefined;
+  /** What lies between everybody and the registry; nothing where it is left out. */
+  readonly uplink?: Uplink;
 }
 
-export async function openBench({ sizes, progress, peers, before }: BenchOptions): Promise<Bench> {
+export async function openBench(options: BenchOptions): Promise<Bench> {
+  const { sizes, progress, peers, before } = options;
   for (const program of ['openssl', 'docker-registry']) {
     if (!isInstalled(program)) throw new Error(`${program} is needed by every case: apt-get install ${program}`);
   }
@@ -70,7 +75,8 @@ export async function openBench({ sizes, progress, peers, before }: BenchOptions
   const upstream = await startUpstream(folder, storage, certificates);
   const stops: (() => Promise<unknown>)[] = [];
   const onStarted = (stop: () => Promise<unknown>): void => void stops.push(stop);
-  const site: Site = { folder, storage, certificates, upstreamPort: upstream.port, onStarted };
+  const line = options.uplink && (await startUplink(folder, upstream.port, options.uplink));
+  const site: Site = { folder, storage, certificates, upstreamPort: line?.port ?? upstream.port, onStarted };
   const plans = before === undefined ? PLANS : [...PLANS, entrepotBefore(before)];
   const running = new Map<PeerName, Peer>();
   let starting: Promise<unknown> = Promise.resolve();
@@ -119,6 +125,7 @@ export async function openBench({ sizes, progress, peers, before }: BenchOptions
     await starting;
     for (const one of running.values()) await one.stop();
     for (const stop of stops) await stop();
+    await line?.stop();
     await upstream.stop();
     await rm(folder, { recursive: true, force: true });
   }
@@ -126,6 +133,7 @@ export async function openBench({ sizes, progress, peers, before }: BenchOptions
   const content = createContent(storage);
   return {
     sizes,
+    options,
     site,
     content,
     upstream,

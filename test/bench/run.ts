@@ -13,6 +13,7 @@ import { smallGet, tagHead } from './cases/small-get.js';
 import { stalled } from './cases/stalled.js';
 import { start } from './cases/start.js';
 import { tunnel } from './cases/tunnel.js';
+import { uplink } from './cases/uplink.js';
 import { warm } from './cases/warm.js';
 import { machineFacts } from './machine.js';
 import { createProgress } from './progress.js';
@@ -22,6 +23,7 @@ import { FULL, QUICK } from './sizes.js';
 const CASES: readonly BenchCase[] = [
   warm,
   cold,
+  uplink,
   handshake,
   smallGet,
   tagHead,
