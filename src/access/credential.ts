@@ -62,19 +62,28 @@ function credentialView(headers: RawHeaders): string {
 
 /** Tells credentials apart without keeping them. */
 export interface CredentialReader {
-  /** Throws `bad-request` where Authorization stands twice: two parties could read it differently (threats D02). */
-  read(headers: RawHeaders): Credential;
+  /**
+   * Throws `bad-request` where Authorization stands twice: two parties could read it differently (threats D02).
+   * `connection` stands for that of the client; where it shows the same as before, it is spared the HMAC.
+   */
+  read(headers: RawHeaders, connection?: object): Credential;
 }
 
 export function createCredentialReader(): CredentialReader {
   const key = randomBytes(32);
+  /** What each connection showed last. It goes with the connection, and no other one is ever compared with it. */
+  const shown = new WeakMap<object, { readonly view: string; readonly credential: Credential }>();
   return {
-    read(headers) {
+    read(headers, connection) {
       if (headerValues(headers, 'authorization').length > 1) {
         throw new ProxyError('bad-request', 'the request carries more than one Authorization header; send one');
       }
       const view = credentialView(headers);
-      return { id: createHmac('sha256', key).update(view).digest('base64url'), anonymous: view === '' };
+      const last = connection && shown.get(connection);
+      if (last?.view === view) return last.credential;
+      const credential = { id: createHmac('sha256', key).update(view).digest('base64url'), anonymous: view === '' };
+      if (connection) shown.set(connection, { view, credential });
+      return credential;
     },
   };
 }

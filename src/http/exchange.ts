@@ -52,6 +52,8 @@ export interface Exchange {
   /** The name that the client proved to this proxy by a password; undefined where none was asked for. */
   readonly user?: string | undefined;
   readonly target: Target;
+  /** Stands for the client's connection, so that what is worked out of it once can go with it; absent where there is none. */
+  readonly connection?: object;
   readonly request: ExchangeRequest;
   readonly reply: Reply;
   /** Aborted when the client goes away before the answer has ended. */

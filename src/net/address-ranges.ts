@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /** A set of IP addresses, given as CIDR ranges. */
@@ -38,6 +39,8 @@ export function parseRanges(list: readonly string[]): Ranges {
 
 /** The address in its plainest form: IPv4 where IPv6 only wraps it, canonical otherwise; the text itself where it is no address. */
 export function plainAddress(text: string): string {
+  // Node knows only the plainest form of IPv4, and most addresses are of that kind.
+  if (isIPv4(text)) return text;
   return readAddress(text)?.toString() ?? text;
 }
 

@@ -47,7 +47,7 @@ export async function handleExchange(context: PipelineContext, received: Exchang
       await forward(context, exchange, trace, upstream, first.reason);
       return;
     }
-    const credential = context.credentials.read(request.headers);
+    const credential = context.credentials.read(request.headers, exchange.connection);
     const scope = scopeOf(trace.registry, route);
     const limited = (client: UpstreamClient) => context.limits.limited(client, credential.id);
     const visit: Visit = {

@@ -111,8 +111,11 @@ export function createConnectDoor(
     events.onFirstIntercept?.(host, port, why);
   }
 
-  async function answer(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
-    const client = clientAddress(socket);
+  async function refuseNested(): Promise<void> {
+    throw new ProxyError('method-refused', 'CONNECT is not answered inside a tunnel.');
+  }
+
+  async function answer(request: IncomingMessage, socket: Socket, head: Buffer, client: string): Promise<void> {
     const { rawHeaders } = request;
     const by = { client, user: await gate.authenticate(client, socket, rawHeaders) };
     if (options.viaId !== undefined && hasPassed(rawHeaders, options.viaId)) {
@@ -139,8 +142,7 @@ export function createConnectDoor(
     connect: (request, socket, head, passage) => {
       socket.on('error', () => socket.destroy());
       const client = clientAddress(socket);
-      const nested = new ProxyError('method-refused', 'CONNECT is not answered inside a tunnel.');
-      const answered = passage === undefined ? answer(request, socket, head) : Promise.reject(nested);
+      const answered = passage === undefined ? answer(request, socket, head, client) : refuseNested();
       answered.catch((error: unknown) => {
         const fault = asProxyError(error);
         events.onRefused?.(fault.code, fault.message, client);

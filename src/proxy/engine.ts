@@ -84,6 +84,10 @@ class SealedProxy extends MitmProxy {
     this.connections.add(secured);
     this.#passages.set(secured, passage);
     secured.on('error', () => secured.destroy());
+    // A client that has left between two requests is waiting for nothing, no farewell either.
+    secured.on('end', () => {
+      if (!this.connections.isBusy(secured)) secured.destroy();
+    });
     this.httpsServer?.emit('secureConnection', secured);
   }
 

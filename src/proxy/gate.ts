@@ -33,9 +33,12 @@ export interface Gate {
 export function createGate({ allowClients, proxyAuth, limits }: GateOptions): Gate {
   const connections = createQuota(limits.connections);
   const turnedAway = createQuota(limits.turnedAway);
+  /** Connections that were let in when they came; their address stays what it is. */
+  const welcome = new WeakSet<Duplex>();
   const surplus = new WeakSet<Duplex>();
 
   function admit(client: string, socket: Duplex): void {
+    if (welcome.has(socket)) return;
     admitClient(client, allowClients);
     if (!surplus.has(socket)) return;
     throw new ProxyError(
@@ -53,7 +56,7 @@ export function createGate({ allowClients, proxyAuth, limits }: GateOptions): Ga
         socket.destroy();
         return;
       }
-      if (place === undefined) surplus.add(socket);
+      (place === undefined ? surplus : welcome).add(socket);
       socket.once('close', last);
     },
     admit,

@@ -43,6 +43,7 @@ class HttpExchange implements Exchange {
   readonly client: string;
   readonly user: string | undefined;
   readonly target: Target;
+  readonly connection: object;
   readonly request: ExchangeRequest;
   readonly reply: Reply;
   private readonly gone: Abort;
@@ -52,6 +53,7 @@ class HttpExchange implements Exchange {
     this.client = client;
     this.user = user;
     this.target = checked.target;
+    this.connection = request.socket;
     this.request = {
       method: request.method ?? '',
       path: checked.path,

@@ -114,4 +114,20 @@ describe('access/credential', () => {
     assert.ok(!id.includes('YWxpY2U6c2VjcmV0'));
     assert.notEqual(createCredentialReader().read(['Authorization', 'Basic YWxpY2U6c2VjcmV0']).id, id);
   });
+
+  it('is the same on a connection that shows the same again, another as soon as it shows something else', () => {
+    const [one, other] = [{}, {}];
+    const [alice, bob] = [
+      ['Authorization', 'Basic YWxpY2U6c2VjcmV0'],
+      ['authorization', 'Basic Ym9iOnNlY3JldA=='],
+    ];
+    const first = reader.read(alice, one);
+    assert.equal(reader.read(['User-Agent', 'x', ...alice], one), first);
+    assert.deepEqual(reader.read(bob, one), reader.read(bob));
+    assert.notEqual(reader.read(bob, one).id, first.id);
+    assert.deepEqual(reader.read([], one), nobody);
+    assert.deepEqual(reader.read(alice, one), first);
+    assert.deepEqual(reader.read(alice, other), first);
+    assert.throws(() => reader.read([...alice, ...alice], one), { code: 'bad-request' });
+  });
 });

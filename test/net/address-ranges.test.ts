@@ -79,6 +79,7 @@ describe('net/address-ranges', () => {
 
   it('writes an address in its plainest form', () => {
     assert.equal(plainAddress('::ffff:127.0.0.1'), '127.0.0.1');
+    assert.equal(plainAddress('192.0.2.7'), '192.0.2.7');
     assert.equal(plainAddress('2001:DB8:0::1'), '2001:db8::1');
     assert.equal(plainAddress('no address'), 'no address');
   });

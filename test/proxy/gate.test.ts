@@ -60,6 +60,22 @@ describe('proxy/gate', () => {
     admit(door, enter(door, '10.0.0.1'));
   });
 
+  it('asks once whether the address of a connection may come in', () => {
+    let asked = 0;
+    const ranges = parseRanges(['10.0.0.0/8']);
+    const contains = (address: string) => {
+      asked += 1;
+      return ranges.contains(address);
+    };
+    const door = gate({ allowClients: { contains } });
+    const client = enter(door, '10.0.0.1');
+    admit(door, client);
+    admit(door, client);
+    assert.equal(asked, 1);
+    const stranger = enter(door, '203.0.113.7');
+    for (let n = 0; n < 2; n += 1) assert.throws(() => admit(door, stranger), { code: 'denied' });
+  });
+
   it('asks for the password only of those who may come in', async () => {
     const asked: string[] = [];
     const proxyAuth = {
