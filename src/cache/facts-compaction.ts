@@ -27,8 +27,9 @@ export interface Draft {
 }
 
 /**
- * Writes what holds of a log up to `endBytes` into a draft beside it. The log may grow meanwhile. The caller brings the
- * rest over, syncs, renames and closes. Rejects with the system's error or where `stopped` says so, and leaves no draft then.
+ * Writes what holds of a log up to `endBytes` into a draft beside it, and brings that to the disk: it may be hundreds of
+ * MiB, which nobody who appends should wait for. The log may grow meanwhile. The caller brings the rest over, syncs,
+ * renames and closes. Rejects with the system's error or where `stopped` says so, and leaves no draft then.
  */
 export async function draftCompacted(file: string, endBytes: number, stopped: () => boolean): Promise<Draft> {
   const path = `${file}.new`;
@@ -47,6 +48,7 @@ export async function draftCompacted(file: string, endBytes: number, stopped: ()
     });
     if (!whole) throw new Error('stopped');
     await handle.write(encodeHead({ compactedBytes: sizeBytes }), 0);
+    await handle.datasync();
     return { path, handle, sizeBytes };
   } catch (error) {
     await discardDraft({ path, handle, sizeBytes: 0 });
