@@ -8,7 +8,7 @@ const OVERFLOW_BYTES = 64 * 1024;
 /** Memory for bodies on their way to clients, bounded for the whole process. */
 export interface BufferPool {
   /**
-   * Lends a buffer at once, never waiting: 1 MiB where more than 256 KiB are wanted and at most a quarter of the pool is
+   * Lends a buffer at once, never waiting: 1 MiB where more than 256 KiB are wanted and at most a third of the pool is
    * out, else 256 KiB, and 64 KiB from outside the pool when it is exhausted. The buffer may be smaller or larger than
    * what is wanted, and holds anything. A second `release` of the same piece does nothing.
    */
@@ -26,7 +26,7 @@ interface Slab {
 }
 
 /** Makes a pool of `totalBytes` (a multiple of 1 MiB; the rest is not used). Memory is taken when first needed and then kept. */
-export function createBufferPool(totalBytes: number = 64 * WHOLE_BYTES): BufferPool {
+export function createBufferPool(totalBytes: number = 48 * WHOLE_BYTES): BufferPool {
   const limit = Math.floor(totalBytes / WHOLE_BYTES);
   const idle: Slab[] = [];
   const split = new Set<Slab>();
@@ -78,7 +78,7 @@ export function createBufferPool(totalBytes: number = 64 * WHOLE_BYTES): BufferP
   }
 
   function take(wantBytes: number): Piece {
-    const roomy = outBytes * 4 <= limit * WHOLE_BYTES;
+    const roomy = outBytes * 3 <= limit * WHOLE_BYTES;
     const large = wantBytes > QUARTER_BYTES && roomy ? takeWhole() : undefined;
     return large ?? takeQuarter() ?? lend(new Uint8Array(OVERFLOW_BYTES), () => {});
   }

@@ -19,15 +19,15 @@ describe('cache/buffer-pool', () => {
     assert.equal(pool.outBytes, 2.5 * MIB);
   });
 
-  it('lends small buffers once more than a quarter is out, then 64 KiB from outside, and never fails', () => {
-    const pool = createBufferPool(4 * MIB);
-    const pieces = Array.from({ length: 10 }, () => pool.take(MIB));
-    assert.deepEqual(sizes(pieces), [1024, 1024, ...Array<number>(8).fill(256)]);
-    assert.equal(pool.outBytes, 4 * MIB);
+  it('lends small buffers once more than a third is out, then 64 KiB from outside, and never fails', () => {
+    const pool = createBufferPool(12 * MIB);
+    const pieces = Array.from({ length: 33 }, () => pool.take(MIB));
+    assert.deepEqual(sizes(pieces), [...Array<number>(5).fill(1024), ...Array<number>(28).fill(256)]);
+    assert.equal(pool.outBytes, 12 * MIB);
     const outside = pool.take(MIB);
     assert.deepEqual(sizes([outside]), [64]);
     outside.release();
-    assert.equal(pool.outBytes, 4 * MIB);
+    assert.equal(pool.outBytes, 12 * MIB);
     for (const piece of pieces) piece.release();
     assert.equal(pool.outBytes, 0);
     assert.deepEqual(sizes([pool.take(MIB)]), [1024]);
