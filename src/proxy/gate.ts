@@ -3,9 +3,12 @@ import type { Duplex } from 'node:stream';
 import { ProxyError } from '../errors.js';
 import type { RawHeaders } from '../http/exchange.js';
 import type { Ranges } from '../net/address-ranges.js';
+import { putNewest } from '../net/put-newest.js';
 import { createQuota, type QuotaLimits } from '../net/quota.js';
 import { admitClient, clientAddress } from './admission.js';
 import type { ProxyAuth } from './proxy-auth.js';
+
+const MAX_REMEMBERED = 1000;
 
 export interface GateOptions {
   readonly allowClients: Ranges;
@@ -31,6 +34,7 @@ export interface Gate {
 }
 
 export function createGate({ allowClients, proxyAuth, limits }: GateOptions): Gate {
+  const isAllowed = remembering((client) => allowClients.contains(client));
   const connections = createQuota(limits.connections);
   const turnedAway = createQuota(limits.turnedAway);
   /** Connections that were let in when they came; their address stays what it is. */
@@ -50,7 +54,7 @@ export function createGate({ allowClients, proxyAuth, limits }: GateOptions): Ga
   return {
     connected: (socket) => {
       const client = clientAddress(socket);
-      const place = allowClients.contains(client) ? connections.take(client) : undefined;
+      const place = isAllowed(client) ? connections.take(client) : undefined;
       const last = place ?? turnedAway.take(client);
       if (last === undefined) {
         socket.destroy();
@@ -64,5 +68,17 @@ export function createGate({ allowClients, proxyAuth, limits }: GateOptions): Ga
       admit(client, socket);
       return proxyAuth?.check(headers, client);
     },
+  };
+}
+
+/** The same answer for the same address: nodes make a connection for every request, and addresses are compared bit by bit. */
+function remembering(ask: (client: string) => boolean): (client: string) => boolean {
+  const answers = new Map<string, boolean>();
+  return (client) => {
+    const known = answers.get(client);
+    if (known !== undefined) return known;
+    const answer = ask(client);
+    putNewest(answers, client, answer, MAX_REMEMBERED);
+    return answer;
   };
 }

@@ -23,14 +23,16 @@ export interface LoggerOptions {
   readonly format: LogFormat;
   /** Where the lines go; standard output when absent. */
   readonly destination?: Writable | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
 }
 
 /** A logger that writes one line per call, in process and before the call returns where standard output allows it. */
-export function createLogger({ level, format, destination }: LoggerOptions): Logger {
+export function createLogger({ level, format, destination, now = Date.now }: LoggerOptions): Logger {
   const options = {
     level,
     base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
+    timestamp: createTimestamp(now),
     formatters: { level: (label: string) => ({ level: label }) },
   };
   const stream = format === 'pretty' ? prettyStream(destination) : jsonStream(destination);
@@ -50,6 +52,19 @@ export function createLogger({ level, format, destination }: LoggerOptions): Log
     info: (fields, message) => write('info', fields, message),
     warn: (fields, message) => write('warn', fields, message),
     error: (fields, message) => write('error', fields, message),
+  };
+}
+
+/** The time of a line, as pino's own `isoTime` gives it; what stays the same for a second is put together once. */
+function createTimestamp(now: () => number): () => string {
+  let second = Number.NaN;
+  let text = '';
+  return () => {
+    const at = now();
+    const thisSecond = Math.floor(at / 1000);
+    if (thisSecond !== second) text = new Date(thisSecond * 1000).toISOString().slice(0, -'000Z'.length);
+    second = thisSecond;
+    return `,"time":"${text}${String(at - thisSecond * 1000).padStart(3, '0')}Z"`;
   };
 }
 

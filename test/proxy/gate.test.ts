@@ -60,7 +60,7 @@ describe('proxy/gate', () => {
     admit(door, enter(door, '10.0.0.1'));
   });
 
-  it('asks once whether the address of a connection may come in', () => {
+  it('compares the address of a client once, however often it comes, and lets no stranger in by that', () => {
     let asked = 0;
     const ranges = parseRanges(['10.0.0.0/8']);
     const contains = (address: string) => {
@@ -71,9 +71,12 @@ describe('proxy/gate', () => {
     const client = enter(door, '10.0.0.1');
     admit(door, client);
     admit(door, client);
+    admit(door, enter(door, '10.0.0.1'));
     assert.equal(asked, 1);
     const stranger = enter(door, '203.0.113.7');
-    for (let n = 0; n < 2; n += 1) assert.throws(() => admit(door, stranger), { code: 'denied' });
+    for (const one of [stranger, enter(door, '203.0.113.8')]) {
+      for (let n = 0; n < 2; n += 1) assert.throws(() => admit(door, one), { code: 'denied' });
+    }
   });
 
   it('asks for the password only of those who may come in', async () => {

@@ -29,6 +29,19 @@ describe('telemetry/log', () => {
     assert.equal((JSON.parse(second ?? '') as { msg: string }).msg, 'second');
   });
 
+  it('gives the time of each line in milliseconds, when the second changes and when the clock is set back, too', () => {
+    const times = [0, 7, 999, 1000, 86_399_999, 1_700_000_000_123, 1_700_000_000_045];
+    let line = 0;
+    const { logger, text } = capture({ level: 'info', format: 'json', now: () => times[line] ?? 0 });
+    for (; line < times.length; line += 1) logger.info({}, 'line');
+    const written = text().trimEnd().split('\n');
+    const read = written.map((one) => (JSON.parse(one) as { time: string }).time);
+    assert.deepEqual(
+      read,
+      times.map((time) => new Date(time).toISOString()),
+    );
+  });
+
   it('never writes a field that is not on the list', () => {
     for (const format of ['json', 'pretty'] as const) {
       const { logger, text } = capture({ level: 'debug', format });
