@@ -72,6 +72,16 @@ describe('integration/restart', function () {
     while (!(await readdir(join(folder.path, 'data', 'spool'))).some((name) => name.endsWith('.kept')));
   }
 
+  /** Resolves when no download is under way: a client has its bytes a moment before they are on disk. */
+  async function settled({ output }: ProxyProcess): Promise<void> {
+    const [, admin = ''] = /"adminListen":"([^"]+)"/.exec(output()) ?? [];
+    const isFilling = async (): Promise<boolean> => {
+      const metrics = await (await fetch(`http://${admin}/metrics`)).text();
+      return !/^entrepot_fills_in_flight 0$/m.test(metrics);
+    };
+    while (await isFilling());
+  }
+
   /** Every file under blobs/ that is content must be what its name says. */
   async function assertSound(): Promise<string[]> {
     const blobs = join(folder.path, 'data', 'blobs');
@@ -112,8 +122,8 @@ describe('integration/restart', function () {
   it('I01: has what a client had whole before a kill', async () => {
     let proxy = await start();
     await pull(proxy.way);
-    // Answered from disk, so it is on disk.
-    while (!/; hit/.test((await getLarge(proxy.way)).header('cache-status') ?? ''));
+    await getLarge(proxy.way);
+    await settled(proxy);
     await proxy.end('SIGKILL');
     registry.forget();
     proxy = await start();
