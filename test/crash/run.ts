@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { startFakeRegistry } from '../support/fake-registry.js';
 import { pullImage } from '../support/pull-image.js';
 import { createTempDir } from '../support/temp-dir.js';
-import { Content, type LoadReport, runLoad } from './mixed-load.js';
+import { Content, emptyReport, runLoad } from './mixed-load.js';
 import { startCrashProxy } from './proxy-process.js';
 import { judgeFolder, spoolNames } from './stored-files.js';
 
@@ -61,8 +61,8 @@ async function oneKill(n: number): Promise<void> {
     if (stray.length > 0) complaints.push(`after start ${n} the spool held ${stray.join(', ')}`);
     if (spools.length > MOST_KEPT) complaints.push(`after start ${n} the spool held ${spools.length} kept files`);
     const over = new AbortController();
-    const report: LoadReport = { whole: 0, broken: 0, wrong: [] };
-    const load = runLoad(content, registry, way, report, () => over.signal.aborted);
+    const report = emptyReport();
+    const load = runLoad({ content, registry, way, report, isOver: () => over.signal.aborted });
     const answers = Math.floor(Math.random() * MOST_ANSWERS);
     const { process: child } = proxy;
     while (report.whole < answers && report.wrong.length === 0 && child.exitCode === null) await delay(5);

@@ -13,11 +13,20 @@ import { type ProxyOptions, proxyFlags } from './start-proxy.js';
 export interface ProxyProcess {
   readonly process: ChildProcess;
   readonly place: Place;
+  /** `host:port` of the admin port. */
+  readonly admin: string;
   readonly way: Way;
-  /** Everything it has said so far. */
+  /** Everything it has said so far, or the latest lines of very many. */
   readonly output: () => string;
   /** Sends a signal and resolves with exit code or signal. */
   end(signal: NodeJS.Signals): Promise<number | NodeJS.Signals>;
+}
+
+interface Announced {
+  readonly msg?: string;
+  readonly listen: string;
+  readonly adminListen: string;
+  readonly file: string;
 }
 
 /** It ended before it was ready. */
@@ -32,15 +41,19 @@ export class StartFailed extends Error {
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
+const FROM_SOURCE = ['--import', 'tsx', 'src/main.ts'];
+const MOST_LINES = 50_000;
+
 /** Runs `entrepot serve` on a folder and resolves when it is ready. Rejects with StartFailed where it ends before. */
 export async function spawnProxy(
   folder: string,
   options: ProxyOptions,
   environment: Readonly<Record<string, string>> = {},
+  program: readonly string[] = FROM_SOURCE,
 ): Promise<ProxyProcess> {
   const flags = { ...(await proxyFlags(folder, options)), 'log-level': options.flags?.['log-level'] ?? 'info' };
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts', 'serve', ...args], {
+  const child = spawn(process.execPath, [...program, 'serve', ...args], {
     cwd: ROOT,
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -48,21 +61,23 @@ export async function spawnProxy(
   const said: string[] = [];
   child.stderr.on('data', (chunk: Buffer) => said.push(chunk.toString()));
   const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
-  const ready = new Promise<{ listen: string; file: string }>((resolve) => {
+  const ready = new Promise<Announced>((resolve) => {
     createInterface(child.stdout).on('line', (line) => {
       said.push(`${line}\n`);
-      const fields = JSON.parse(line) as { msg?: string; listen: string; file: string };
+      if (said.length > MOST_LINES) said.splice(0, MOST_LINES / 2);
+      const fields = JSON.parse(line) as Announced;
       if (fields.msg === 'The proxy is ready') resolve(fields);
     });
   });
   const failed = exited.then(([code]) => Promise.reject(new StartFailed(code, said.join(''))));
   failed.catch(() => undefined);
-  const { listen, file } = await Promise.race([ready, failed]);
+  const { listen, adminListen, file } = await Promise.race([ready, failed]);
   const place = parseAuthority(listen);
   const ca = await readFile(file, 'utf8');
   return {
     process: child,
     place,
+    admin: adminListen,
     way: { proxy: place, ca: [ca, ...options.registries.map((registry) => registry.ca)] },
     output: () => said.join(''),
     end: async (signal) => {

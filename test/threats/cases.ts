@@ -198,6 +198,17 @@ export const CASES: readonly ThreatCase[] = [
     [2, 'a signal to stop under load'],
     [2, 'faults that nobody caught'],
   ]),
+  // J: load and resources
+  ...section('J', [
+    [0, 'an hour of everything at once'],
+    [1, 'a thousand tunnels'],
+    [1, 'one large download among small answers'],
+    [1, 'five times the load that there is room for'],
+    [1, 'two hundred streams in little memory'],
+    [1, 'work that nobody else can be served beside'],
+    [2, 'all threads busy with a slow disk'],
+    [2, 'a flood of questions for what is not there'],
+  ]),
   // K: the admin port
   ...section('K', [
     [0, 'the token'],
