@@ -1,11 +1,10 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { KeyvSqlite } from '@keyv/sqlite';
-import { Keyv } from 'keyv';
 import type { Index, Row, RowKind, RowQuery, Totals } from './contract.js';
 import type { FaultBoard } from './fault-board.js';
 import { errorCode, storeFault } from './file-system.js';
-import { createKeyedQueue } from './keyed-queue.js';
+import { createGatheredReads } from './gathered-reads.js';
+import { applyBatch, type Database, MEMORY, openDatabase } from './keyv-database.js';
 import { createWriteBehind, type WriteBehind } from './write-behind.js';
 
 const FILE_NAME = 'index.v1.sqlite';
@@ -14,25 +13,6 @@ const REBUILT_KEY = 'meta:rebuilt';
 const TOTALS_KEY = 'meta:totals';
 /** A file that is read whole within a fraction of a second, from a slow disk too: some 100,000 entries. */
 const CHECKED_AT_START_BYTES = 64 * 1024 * 1024;
-const BUSY_TIMEOUT_MS = 2_000;
-const MEMORY = ':memory:';
-
-interface Connection {
-  readonly rows: Keyv;
-  readonly adapter: KeyvSqlite;
-}
-
-/**
- * One connection writes, in transactions one after the other, and one reads. The driver lets go of each statement on the
- * main thread, and waits there for whatever the same connection is doing: behind a transaction that reaches the disk,
- * that is as long as the disk takes.
- */
-interface Database {
-  readonly writing: Connection;
-  /** Runs a read when those before it have ended, for the same reason. */
-  readonly read: <T>(task: (connection: Connection) => Promise<T>) => Promise<T>;
-  close(): Promise<void>;
-}
 
 /** What somebody who mends an index needs to hear of it. */
 export interface IndexHooks {
@@ -91,48 +71,6 @@ async function isSmall(file: string): Promise<boolean> {
   return stat === undefined || stat.size <= CHECKED_AT_START_BYTES;
 }
 
-async function openDatabase(file: string, checkWhole: boolean): Promise<Database> {
-  const uri = `sqlite://${file}`;
-  const writing = await connect(uri, checkWhole);
-  // A database in memory belongs to its connection.
-  const reading = file === MEMORY ? writing : await connect(uri, false).catch(() => writing);
-  const queue = createKeyedQueue();
-  return {
-    writing,
-    read: (task) => queue.run('read', () => task(reading)),
-    async close() {
-      await queue.idle();
-      if (reading !== writing) await reading.adapter.close();
-      await writing.adapter.close();
-    },
-  };
-}
-
-async function connect(uri: string, checkWhole: boolean): Promise<Connection> {
-  const adapter = new KeyvSqlite({ uri, table: 'keyv', busyTimeout: BUSY_TIMEOUT_MS, iterationLimit: 100_000 });
-  // Prefixes are put by this file: Keyv leaves out its own where a key happens to begin with the namespace's name.
-  const rows = new Keyv({ store: adapter, useKeyPrefix: false, throwOnErrors: true });
-  // Every call rejects as well; the event only must not go unheard.
-  rows.on('error', () => {});
-  try {
-    // journal_mode first: it is the first statement that has to read the file.
-    await adapter.query('PRAGMA journal_mode=WAL');
-    await adapter.query('PRAGMA synchronous=NORMAL');
-    await adapter.query('SELECT key, value FROM keyv LIMIT 1');
-    if (checkWhole) await refuseDamage(adapter);
-    return { rows, adapter };
-  } catch (error) {
-    await adapter.close().catch(() => {});
-    throw error;
-  }
-}
-
-async function refuseDamage(adapter: KeyvSqlite): Promise<void> {
-  const answer: unknown = await adapter.query('PRAGMA quick_check(1)');
-  const verdict = (answer as { quick_check?: string }[])[0]?.quick_check;
-  if (verdict !== 'ok') throw new Error(verdict ?? 'no answer to quick_check');
-}
-
 /** Keeps the broken file for whoever wants to look at it, but only the latest. */
 async function moveAside(file: string): Promise<void> {
   const folder = path.dirname(file);
@@ -158,6 +96,8 @@ async function indexOn(database: Database, faults: FaultBoard, hooks: IndexHooks
     }
   });
 
+  const reads = createGatheredReads((keys) => readMany(database, keys));
+
   async function guarded<T>(doing: string, fallback: T, task: () => Promise<T>): Promise<T> {
     try {
       const result = await task();
@@ -174,7 +114,11 @@ async function indexOn(database: Database, faults: FaultBoard, hooks: IndexHooks
       return needsRebuild;
     },
     get: <T>(kind: RowKind, key: string) =>
-      guarded<T | undefined>('read', undefined, () => readRow<T>(database, writes, rowKey(kind, key))),
+      guarded<T | undefined>('read', undefined, async () => {
+        const name = rowKey(kind, key);
+        const pending = writes.pending(name);
+        return (pending === undefined ? await reads(name) : pending.value) as T | undefined;
+      }),
     set: (kind, key, value) => guarded('write', undefined, () => writes.write(rowKey(kind, key), value)),
     delete: (kind, key) => guarded('write', undefined, () => writes.write(rowKey(kind, key), undefined)),
     page: (kind, query) => guarded<readonly Row[]>('read', [], () => readPage(database, writes, kind, query)),
@@ -197,10 +141,24 @@ function rowKey(kind: RowKind, key: string): string {
   return `${kind}:${key}`;
 }
 
-async function readRow<T>(database: Database, writes: WriteBehind, key: string): Promise<T | undefined> {
-  const pending = writes.pending(key);
-  if (pending !== undefined) return pending.value as T | undefined;
-  return database.read(({ rows }) => rows.get<T>(key));
+const GET_MANY = 'SELECT key, value FROM keyv WHERE key IN (SELECT value FROM json_each(?))';
+
+async function readMany(database: Database, keys: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
+  const answer: unknown = await database.read(({ adapter }) => adapter.query(GET_MANY, JSON.stringify(keys)));
+  return new Map((await valuesOf(database, answer)).map(({ key, value }) => [key, value]));
+}
+
+/** Keyv puts a colon before texts that begin with one. To look for those is much quicker than to have each row revived. */
+const REVIVED = '"::';
+
+function valuesOf({ writing }: Database, answer: unknown): Promise<readonly Row[]> {
+  const rows = answer as { readonly key: string; readonly value: string }[];
+  return Promise.all(
+    rows.map(async ({ key, value }) => {
+      const read = value.includes(REVIVED) ? await writing.rows.deserializeData(value) : JSON.parse(value);
+      return { key, value: (read as { value: unknown }).value };
+    }),
+  );
 }
 
 /** Sorts after every key: no kind or key has the last code point of Unicode in it. */
@@ -217,31 +175,7 @@ async function readPage(database: Database, writes: WriteBehind, kind: RowKind, 
   const answer: unknown = await database.read(({ adapter }) =>
     adapter.query(sql, isBehind ? last : first, first + LAST, limit),
   );
-  return (answer as { key: string; value: string }[]).map(({ key, value }) => ({
-    key: key.slice(kind.length + 1),
-    value: (JSON.parse(value) as { value: unknown }).value,
-  }));
-}
-
-const SET_MANY =
-  "INSERT INTO keyv (key, value) SELECT value ->> '$[0]', value ->> '$[1]' FROM json_each(?) WHERE true" +
-  ' ON CONFLICT(key) DO UPDATE SET value = excluded.value';
-const DELETE_MANY = 'DELETE FROM keyv WHERE key IN (SELECT value FROM json_each(?))';
-
-/** One transaction and two statements per batch: some thirty times the rows a second of single writes. */
-async function applyBatch({ rows, adapter }: Connection, batch: ReadonlyMap<string, unknown>): Promise<void> {
-  const gone = [...batch].filter(([, value]) => value === undefined).map(([key]) => key);
-  const set = [...batch].filter(([, value]) => value !== undefined);
-  const texts = await Promise.all(set.map(async ([key, value]) => [key, await rows.serializeData({ value })]));
-  await adapter.query('BEGIN');
-  try {
-    if (texts.length > 0) await adapter.query(SET_MANY, JSON.stringify(texts));
-    if (gone.length > 0) await adapter.query(DELETE_MANY, JSON.stringify(gone));
-    await adapter.query('COMMIT');
-  } catch (error) {
-    await adapter.query('ROLLBACK').catch(() => {});
-    throw error;
-  }
+  return (await valuesOf(database, answer)).map(({ key, value }) => ({ key: key.slice(kind.length + 1), value }));
 }
 
 async function takeTotals(database: Database, writes: WriteBehind): Promise<Totals | undefined> {

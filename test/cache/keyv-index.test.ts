@@ -64,6 +64,7 @@ describe('cache/keyv-index', () => {
     assert.equal(await again.get('link', 'link:a'), 1);
     assert.equal(await again.get('link', 'a'), 2);
     assert.deepEqual(await again.get('tag', 'a'), { b: ':c' });
+    assert.deepEqual(await again.page('tag', { limit: 9 }), [{ key: 'a', value: { b: ':c' } }]);
     assert.equal(await again.get('host', 'a'), undefined);
     await again.delete('link', 'a');
     assert.equal(await again.get('link', 'a'), undefined);
