@@ -89,8 +89,8 @@ export function parseSizeLimit(text: string): SizeLimit {
   return { share: Number(percent) / 100 };
 }
 
-/** Below this, the index alone takes all of a store. */
-const LEAST_STORE_BYTES = 2 ** 20;
+/** The index takes up to 5 MiB for itself: SQLite's log grows to 4 MiB before it is carried over. */
+const LEAST_STORE_BYTES = 10 * 2 ** 20;
 
 /**
  * Reads what the store may take: a limit that leaves room for something. `50` is 50 bytes, and means 50GiB more often
@@ -101,7 +101,7 @@ export function parseStoreSize(text: string): SizeLimit {
   const limit = parseSizeLimit(text);
   if ('bytes' in limit ? limit.bytes >= LEAST_STORE_BYTES : limit.share > 0) return limit;
   throw new Error(
-    `${text} is too little to store anything; write 1MiB or more, as in 50GiB, or 1% or so of the file system. A proxy that opens and stores nothing is --intercept none.`,
+    `${text} is too little to store anything; write 10MiB or more, as in 50GiB, or 1% or so of the file system. A proxy that opens and stores nothing is --intercept none.`,
   );
 }
 

@@ -76,12 +76,12 @@ describe('config/units', () => {
   });
 
   it('takes no store that could store nothing, and says what to write', () => {
-    assert.deepEqual(parseStoreSize('1MiB'), { bytes: 1_048_576 });
+    assert.deepEqual(parseStoreSize('10MiB'), { bytes: 10_485_760 });
     assert.deepEqual(parseStoreSize('0.5%'), { share: 0.005 });
-    for (const text of ['0', '50', '0%', '1023KiB']) {
+    for (const text of ['0', '50', '0%', '10485759']) {
       assert.throws(
         () => parseStoreSize(text),
-        /too little to store anything; write 1MiB or more.* --intercept none/,
+        /too little to store anything; write 10MiB or more.* --intercept none/,
         text,
       );
     }
