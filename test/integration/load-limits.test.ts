@@ -66,7 +66,7 @@ describe('integration/limits of the load', () => {
             done = answer !== undefined;
             if (answer) assert.ok(answer.status === 200 && answer.body.equals(blob.bytes));
             else refused += 1;
-            if (!done) await delay(20);
+            if (!done) await delay(100);
           }
         }
       }
@@ -81,7 +81,7 @@ describe('integration/limits of the load', () => {
     assert.ok(overload.refused > 0);
     assert.equal(afterwards.refused, 0);
     const usualMs = Math.max(peak.tookMs, afterwards.tookMs);
-    assert.ok(overload.tookMs < 2.5 * usualMs, `${overload.tookMs} ms, as a rule ${usualMs} ms`);
+    assert.ok(overload.tookMs < 3 * usualMs, `${overload.tookMs} ms, as a rule ${usualMs} ms`);
   });
 
   it('says early when to come back (J04)', async () => {

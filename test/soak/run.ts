@@ -24,11 +24,12 @@ if (!(minutes > 0) || !(clients >= 2)) {
 }
 const SAMPLES = 400;
 const WARM_UP_SAMPLES = 2;
-const endAt = performance.now() + minutes * 60_000;
+/** Counts from the first sample on. */
+let endAt: number | undefined;
 
 function tell(answers: number, { at, residentBytes, descriptors }: Sample): void {
   if (!process.stderr.isTTY) return;
-  const left = Math.max(0, (endAt - at) / 60_000).toFixed(1);
+  const left = Math.max(0, ((endAt ?? at) - at) / 60_000).toFixed(1);
   process.stderr.write(`\r\u001b[K${left} min left, ${answers} answers, ${inMiB(residentBytes)}, ${descriptors} fds`);
 }
 
@@ -39,6 +40,7 @@ const result = await runSoak({
   maxSize: '64MiB',
   sampleEveryMs: Math.max(250, (minutes * 60_000) / SAMPLES),
   isOver: (answers, sample) => {
+    endAt ??= sample.at + minutes * 60_000;
     tell(answers, sample);
     return sample.at >= endAt;
   },
