@@ -26,6 +26,9 @@ export function createOpenReaders(): OpenReaders {
       let isOpen = true;
       return {
         sizeBytes: reader.sizeBytes,
+        get readsAhead() {
+          return reader.readsAhead === true;
+        },
         read: (offset, maxBytes) => reader.read(offset, maxBytes),
         close() {
           if (isOpen) count(digest, -1);

@@ -38,4 +38,18 @@ describe('cache/open-readers', () => {
     assert.equal(tracked.sizeBytes, 7);
     assert.equal(Buffer.from((await tracked.read(3, 4))?.bytes ?? []).toString(), '3 4');
   });
+
+  it('reads ahead where the reader finds it worthwhile at that moment', () => {
+    let worthwhile = true;
+    const tracked = createOpenReaders().track(digest, {
+      ...reader,
+      get readsAhead() {
+        return worthwhile;
+      },
+    });
+    assert.equal(tracked.readsAhead, true);
+    worthwhile = false;
+    assert.equal(tracked.readsAhead, false);
+    assert.equal(createOpenReaders().track(digest, reader).readsAhead, false);
+  });
 });
