@@ -10,8 +10,8 @@ import { CHUNK_BYTES } from './sums.js';
 const FIRST_READ_BYTES = 256 * 1024;
 const FIRST_READS = 16;
 const READ_BYTES = 1024 * 1024;
-/** While more than this is lent out, nothing is read before it is asked for. */
-const READ_AHEAD_BYTES = 16 * READ_BYTES;
+/** While more than this is lent out, nothing is read before it is asked for: there is enough to do meanwhile. */
+const READ_AHEAD_BYTES = 3 * READ_BYTES;
 
 export interface ContentReaderOptions {
   readonly files: FileSystem;

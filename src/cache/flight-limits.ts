@@ -32,8 +32,8 @@ export interface FlightLimits extends ResumeLimits {
   /** How far the disk may lag before the upstream waits for it, or the flight goes on without it. */
   readonly unwrittenBytes: number;
   /**
-   * How long a byte may wait for the disk at that bound while a reader waits for more. With 32 MiB in one second, a disk
-   * of more than 32 MiB/s paces the upstream where it is slower, and everything is stored; a slower one is left behind.
+   * How long a byte may wait for the disk at that bound while a reader waits for more. With 16 MiB in one second, a disk
+   * of more than 16 MiB/s paces the upstream where it is slower, and everything is stored; a slower one is left behind.
    */
   readonly lagMs: number;
   /** How far the upstream may run ahead of the slowest reader where bytes live in memory only. More than HOLD_BACK_BYTES. */
@@ -48,7 +48,7 @@ export const FLIGHT_LIMITS: FlightLimits = {
   chunkBytes: MIB,
   ringBytes: 8 * MIB,
   sharedRingBytes: 64 * MIB,
-  unwrittenBytes: 32 * MIB,
+  unwrittenBytes: 16 * MIB,
   lagMs: 1_000,
   detachedBytes: 8 * MIB,
   stallMs: 30_000,
