@@ -60,7 +60,10 @@ function credentialView(headers: RawHeaders): string {
   return lines.sort().join('\n');
 }
 
-/** Tells credentials apart without keeping them. */
+/** A token is a quarter of it. What is longer is not kept with its connection, of which there may be thousands. */
+const MAX_KEPT_LENGTH = 4096;
+
+/** Tells credentials apart, and keeps none for longer than the connection that showed it. */
 export interface CredentialReader {
   /**
    * Throws `bad-request` where Authorization stands twice: two parties could read it differently (threats D02).
@@ -82,7 +85,7 @@ export function createCredentialReader(): CredentialReader {
       const last = connection && shown.get(connection);
       if (last?.view === view) return last.credential;
       const credential = { id: createHmac('sha256', key).update(view).digest('base64url'), anonymous: view === '' };
-      if (connection) shown.set(connection, { view, credential });
+      if (connection && view.length <= MAX_KEPT_LENGTH) shown.set(connection, { view, credential });
       return credential;
     },
   };

@@ -55,6 +55,8 @@ export function createClientWrites(exchanges: () => number, tickMs = TICK_MS): C
       return;
     }
     for (const write of [...open]) {
+      // The end of another one's client may have ended it.
+      if (write.place < 0) continue;
       write.ticks += 1;
       if (write.ticks === RESTING_TICKS) resting += 1;
       if (write.ticks === STALLED_TICKS) write.client.destroy();

@@ -34,6 +34,8 @@ class SealedProxy extends MitmProxy {
   readonly #options: EngineOptions;
   readonly #events: EngineEvents;
   readonly #passages = new WeakMap<Duplex, Passage>();
+  /** The answers of each connection that came to stand behind another one. */
+  readonly #behind = new WeakMap<Duplex, Set<ServerResponse>>();
   #closed: Promise<void> | undefined;
   #onInnerError: (error: Error) => void = () => undefined;
 
@@ -45,6 +47,11 @@ class SealedProxy extends MitmProxy {
     // One handler for each hook, since the library runs several at once; and its callback is never called, since
     // behind it wait the library's own certificates, its own choice of upstream and a pipe without backpressure.
     this.onConnect((request, socket, head: Buffer) => {
+      // What is written now would stand in the middle of an earlier answer.
+      if (this.connections.isBusy(socket)) {
+        socket.destroy();
+        return;
+      }
       this.connections.begin(socket);
       this.#events.connect(request, socket as Socket, head, this.#passages.get(socket));
     });
@@ -164,6 +171,23 @@ class SealedProxy extends MitmProxy {
     // The fault is told by `close`; without a listener it would end the process.
     request.on('error', ignore);
     response.on('error', ignore);
+    if (response.socket === null) this.#closeWith(request.socket, response);
+  }
+
+  /** Node tells only the answer whose turn it is that the connection has closed; those that stand behind it would wait for ever. */
+  #closeWith(socket: Socket, response: ServerResponse): void {
+    const waiting = this.#behind.get(socket) ?? new Set();
+    if (!this.#behind.has(socket)) {
+      this.#behind.set(socket, waiting);
+      socket.once('close', () => {
+        for (const one of waiting) {
+          one.destroy();
+          one.emit('close');
+        }
+      });
+    }
+    waiting.add(response);
+    response.once('close', () => waiting.delete(response));
   }
 
   /**
@@ -179,7 +203,7 @@ class SealedProxy extends MitmProxy {
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const passage = this.#passages.get(socket);
-    if (passage === undefined) return void socket.destroy();
+    if (passage === undefined || this.connections.isBusy(socket)) return void socket.destroy();
     if (isCleartextHttp2(request)) {
       // Node has left HTTP already; the request is put back without its wish, and read once more.
       socket.unshift(Buffer.concat([headWithoutHttp2(request), head]));

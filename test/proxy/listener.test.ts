@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { setImmediate as turn } from 'node:timers/promises';
 import { parseRanges } from '../../src/net/address-ranges.js';
 import { createHostPolicy } from '../../src/proxy/verdict.js';
 import { connectInside, connectRaw, connectThrough } from './raw-client.js';
-import { startDoor, startUpstream, type TestDoor } from './test-door.js';
+import { startDoor, startUpstream, TEST_LIMITS, type TestDoor } from './test-door.js';
 
 function tunnelPolicy(port: number, more: { deny?: string[] } = {}) {
   return createHostPolicy({ intercept: ['none'], tunnel: [], deny: more.deny ?? [], connectPorts: [port] });
@@ -41,6 +42,63 @@ describe('proxy/listener', () => {
     );
     client.destroy();
   });
+
+  it('D11, D12: ends every pipelined answer whose client has left, and gives its place back', async () => {
+    const waiting = new Set<object>();
+    const { port, ca, exchanges } = await open({
+      limits: { ...TEST_LIMITS, exchanges: { perClient: 4, total: 4 } },
+      handler: async ({ request, reply, signal }) => {
+        if (request.path === '/ok') {
+          reply.head(204, []);
+          return reply.end();
+        }
+        waiting.add(request);
+        try {
+          if (request.path === '/hang') await new Promise((resolve) => signal.addEventListener('abort', resolve));
+          reply.head(200, ['Content-Length', '3']);
+          await reply.write(Buffer.from('abc'));
+          await reply.end();
+        } catch {
+          reply.destroy();
+        } finally {
+          waiting.delete(request);
+        }
+      },
+    });
+    for (let round = 1; round <= 4; round += 1) {
+      const client = await connectInside(port, 'registry.test:443', ca);
+      for (const path of ['/hang', '/second']) client.send(`GET ${path} HTTP/1.1\r\nHost: registry.test\r\n\r\n`);
+      while (exchanges.length < 2 * round) await turn();
+      client.destroy();
+      while (waiting.size > 0) await turn();
+    }
+    const client = await connectInside(port, 'registry.test:443', ca);
+    client.send('GET /ok HTTP/1.1\r\nHost: registry.test\r\n\r\n');
+    assert.match(await client.until(/\r\n\r\n/), /^HTTP\/1\.1 204 /);
+    client.destroy();
+  });
+
+  for (const [what, head] of [
+    ['CONNECT', 'CONNECT x.test:443 HTTP/1.1\r\nHost: x.test:443\r\n\r\n'],
+    ['an upgrade', 'GET /2 HTTP/1.1\r\nHost: registry.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'],
+    ['HTTP/2', 'GET /2 HTTP/1.1\r\nHost: registry.test\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n'],
+  ] as const) {
+    it(`D11: writes nothing into an answer that is not over when ${what} comes behind it`, async () => {
+      const { port, ca } = await open({
+        handler: async ({ reply, signal }) => {
+          reply.head(200, ['Content-Length', '110']);
+          await reply.write(Buffer.alloc(10, 'a'));
+          await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        },
+      });
+      const client = await connectInside(port, 'registry.test:443', ca);
+      client.send('GET /1 HTTP/1.1\r\nHost: registry.test\r\n\r\n');
+      await client.until(/a{10}/);
+      client.send(head);
+      const received = await client.closed();
+      assert.match(received, /\r\n\r\na{10}$/);
+    });
+  }
 
   for (const nonsense of [
     'constructor',
