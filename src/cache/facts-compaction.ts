@@ -42,7 +42,7 @@ export async function draftCompacted(file: string, endBytes: number, stopped: ()
       stopped,
       async take(facts) {
         const bytes = Buffer.from(facts.map(encodeFact).join(''));
-        await handle.write(bytes, 0, bytes.length, sizeBytes);
+        await writeAll(handle, bytes, bytes.length, sizeBytes);
         sizeBytes += bytes.length;
       },
     });
@@ -73,7 +73,12 @@ export async function copyBytes(
   for (let offset = start; offset < end; ) {
     const { bytesRead } = await from.read(step, 0, Math.min(step.length, end - offset), offset);
     if (bytesRead === 0) throw new Error('the log has become shorter');
-    await to.write(step, 0, bytesRead, at + offset - start);
+    await writeAll(to, step, bytesRead, at + offset - start);
     offset += bytesRead;
   }
+}
+
+/** A disk that gets full takes a part of a write and says nothing. */
+async function writeAll(to: FileHandle, bytes: Uint8Array, length: number, at: number): Promise<void> {
+  for (let done = 0; done < length; ) done += (await to.write(bytes, done, length - done, at + done)).bytesWritten;
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type FaultCode, ProxyError } from '../errors.js';
 import type { Digest } from '../oci/digest.js';
 import type { KeptSpool, Spool } from './contract.js';
@@ -8,6 +9,9 @@ import { type Download, receiveWhole } from './flight-resume.js';
 import { FlightResumers } from './flight-resumers.js';
 import type { FlightSpool, FlightSpoolEvents } from './flight-spool.js';
 import type { ChunkMemory, FlightWindow } from './flight-window.js';
+
+/** So long a body of another length than was expected waits to hear whether there is a place for it. */
+const REFUSAL_MS = 100;
 
 /** What a download needs of the table that it belongs to. */
 export interface DownloadContext {
@@ -171,8 +175,18 @@ export class FlightDownload implements Download {
     // A disk that refuses is heard of by the spool that takes the place.
     this.#place?.catch(() => {});
     const body = await open(this.signal, 0);
-    if (body.sizeBytes !== expectedBytes) this.#dropPlace();
+    // A refusal holds for this download: asked again with another length, the store would take it for a second request.
+    if (body.sizeBytes !== expectedBytes && !(await this.#isRefused())) this.#dropPlace();
     return body;
+  }
+
+  /** Whether the disk has refused the place by now; one that hangs has not. */
+  #isRefused(): Promise<boolean> {
+    const refused = this.#place?.then(
+      () => false,
+      () => true,
+    );
+    return Promise.race([refused ?? false, delay(REFUSAL_MS, false, { ref: false })]);
   }
 
   /** Hashes again what was kept. Where its end is damaged, the upstream is asked for that part, too. */

@@ -35,8 +35,11 @@ export async function openDatabase(file: string, checkWhole: boolean): Promise<D
     read: (task) => queue.run('read', () => task(reading)),
     async close() {
       await queue.idle();
-      if (reading !== writing) await reading.adapter.close();
-      await writing.adapter.close();
+      try {
+        if (reading !== writing) await reading.adapter.close();
+      } finally {
+        await writing.adapter.close();
+      }
     },
   };
 }

@@ -85,7 +85,14 @@ async function moveAside(file: string): Promise<void> {
 }
 
 async function indexOn(database: Database, faults: FaultBoard, hooks: IndexHooks): Promise<Index> {
-  let needsRebuild = (await database.read(({ rows }) => rows.get(REBUILT_KEY))) !== true;
+  let needsRebuild: boolean;
+  try {
+    needsRebuild = (await database.read(({ rows }) => rows.get(REBUILT_KEY))) !== true;
+  } catch (error) {
+    // Nobody else knows of it, and its files would never be let go.
+    await database.close().catch(() => {});
+    throw error;
+  }
   const writes = createWriteBehind(async (batch) => {
     try {
       await applyBatch(database.writing, batch);

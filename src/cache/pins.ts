@@ -36,11 +36,16 @@ export function createPins({ facts, source, patterns, onRead }: PinOptions): Pin
   let reading: Promise<void> | undefined;
 
   async function refresh(): Promise<void> {
-    // What changes during a reading is in the next one.
-    while (isStale) {
-      reading ??= read().finally(() => {
-        reading = undefined;
-      });
+    // What changes during a reading is in the next one; and whoever comes during one waits for it, since its marks are not set yet.
+    while (isStale || reading !== undefined) {
+      reading ??= read()
+        .catch((error: unknown) => {
+          isStale = true;
+          throw error;
+        })
+        .finally(() => {
+          reading = undefined;
+        });
       await reading;
     }
   }

@@ -94,9 +94,11 @@ export function startSweeper(options: SweepOptions): Sweeper {
     const most = await quarantineBytes();
     let bytes = 0;
     for (const one of held.toSorted((a, b) => b.movedAt - a.movedAt)) {
-      bytes += one.bytes;
       const isOld = Date.now() - one.movedAt > quarantineMs;
-      if (bytes > most || isOld) await fs.rm(one.file, { force: true, recursive: true }).catch(() => {});
+      // One that is too large by itself goes alone.
+      const fits = !isOld && bytes + one.bytes <= most;
+      if (fits) bytes += one.bytes;
+      else await fs.rm(one.file, { force: true, recursive: true }).catch(() => {});
     }
   }
 

@@ -52,7 +52,7 @@ export async function fill(
         visit.context.onDelivered(visit.exchange.target);
       },
     });
-    watchBytes(visit, flight);
+    watchBytes(visit, flight, leader);
     try {
       await flight.head;
     } catch (error) {
@@ -65,13 +65,16 @@ export async function fill(
   return passThrough(visit, 'leaders-refused');
 }
 
-/** Notes whether the registry sends what was asked for, for everybody who waits for it. */
-function watchBytes(visit: Visit, { digest, done }: Flight): void {
+/**
+ * Notes whether the registry sends what was asked for. A failure is the leader's alone: what its credential was sent is
+ * none of a follower's business, or a stranger could have others held up.
+ */
+function watchBytes(visit: Visit, { digest, done }: Flight, leader: boolean): void {
   const { wrongBytes } = visit.context;
   const wanted = wantedBy(visit, digest);
   void done.then((outcome) => {
     if (outcome.kind !== 'failed') wrongBytes.worked(wanted);
-    else if (outcome.error instanceof ProxyError && outcome.error.code === 'digest-mismatch')
+    else if (leader && outcome.error instanceof ProxyError && outcome.error.code === 'digest-mismatch')
       wrongBytes.failed(wanted, outcome.error);
     return undefined;
   });

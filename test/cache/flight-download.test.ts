@@ -11,9 +11,11 @@ const SIZE = 500 * KIB;
 describe('cache/flight-download', () => {
   const body = sampleBytes(SIZE);
   let harness: FlightHarness;
+  let refuse: (() => void) | undefined;
 
   beforeEach(() => {
-    harness = createFlightHarness({}, { unwrittenBytes: 4096 * KIB });
+    refuse = undefined;
+    harness = createFlightHarness({ beforeCreate: () => refuse?.() }, { unwrittenBytes: 4096 * KIB });
   });
   afterEach(async () => {
     await harness.stop();
@@ -167,6 +169,18 @@ describe('cache/flight-download', () => {
       assert.equal((await flight.done).kind, 'stored');
       assert.equal(harness.store.createdSpools, 2);
       assert.ok(harness.store.committed[0]?.bytes.equals(body));
+    });
+
+    it('is not asked for again where the store has refused it, whatever the length turns out to be', async () => {
+      let asked = 0;
+      refuse = () => {
+        asked += 1;
+        throw new Error('too large');
+      };
+      const flight = begin(SIZE - 1, [{}]);
+      assert.ok((await drain(flight.reader())).equals(body));
+      assert.equal((await flight.done).kind, 'verified');
+      assert.equal(asked, 1);
     });
 
     it('is given back where the registry refuses, and where everybody has left', async () => {

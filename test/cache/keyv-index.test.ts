@@ -35,6 +35,29 @@ describe('cache/keyv-index', () => {
     await opened.pop()?.close();
   }
 
+  it('lets go of a file whose rows cannot be found', async () => {
+    const index = await open();
+    for (let n = 0; n < 300; n += 1) void index.set('link', `key ${n}`, 'x'.repeat(50));
+    await index.markRebuilt();
+    await close();
+    const bytes = await fs.readFile(file);
+    const pageBytes = bytes.readUInt16BE(16);
+    for (let at = pageBytes; at < bytes.length; at += pageBytes) {
+      // Pages of an index (SQLite's file format, section 1.6), by which a row is found.
+      if (bytes[at] === 2 || bytes[at] === 10) bytes.fill(0xff, at, at + pageBytes);
+    }
+    await fs.writeFile(file, bytes);
+    assert.equal((await open()).needsRebuild, true);
+    await close();
+    const held = await Promise.all(
+      (await fs.readdir('/proc/self/fd')).map((fd) => fs.readlink(`/proc/self/fd/${fd}`).catch(() => '')),
+    );
+    assert.deepEqual(
+      held.filter((target) => target.startsWith(folder.directory)),
+      [],
+    );
+  });
+
   it('gives the rows of a kind a page at a time, in the order of their keys, with what was just written', async () => {
     const index = await open();
     const keys = ['r/a:1', 'r/a:2', 'r/b:1', 'q'];

@@ -7,6 +7,7 @@ import type { Digest } from '../../src/oci/digest.js';
 import { parseImagePattern } from '../../src/oci/image-pattern.js';
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.js';
 import { createCacheFolder } from '../support/cache-folder.js';
+import { createGate, isPending } from '../support/flight-harness.js';
 import { createMemoryFacts } from '../support/memory-facts.js';
 import { createMemoryStore, digestOfBytes } from '../support/memory-store.js';
 
@@ -44,6 +45,34 @@ describe('cache/pins', () => {
 
   const listed = (text: string, mediaType = 'x/y') => ({ mediaType, digest: digestFor(text), size: 1 });
   const image = (name: string) => ({ config: listed(`${name} config`), layers: [listed(`${name} layer`)] });
+
+  it('has whoever asks during a reading wait for it', async () => {
+    const reading = createGate();
+    const page = facts.page.bind(facts);
+    await facts.set('pin', digestFor('a'), { tree: false, at: 1 });
+    facts.page = async (kind, query) => {
+      await reading.opened;
+      return page(kind, query);
+    };
+    const pins = board();
+    const first = pins.refresh();
+    const second = pins.refresh().then(() => pinned.has(digestFor('a')));
+    assert.equal(await isPending(second), true);
+    reading.open();
+    assert.equal(await second, true);
+    await first;
+    assert.equal(readings, 1);
+  });
+
+  it('reads again after a reading that failed', async () => {
+    const page = facts.page.bind(facts);
+    facts.page = () => Promise.reject(new Error('EIO'));
+    const pins = board();
+    await assert.rejects(pins.refresh(), /EIO/);
+    facts.page = page;
+    await pins.refresh();
+    assert.equal(readings, 1);
+  });
 
   it('pins a digest until it is unpinned, held or not', async () => {
     const pins = board();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createWrongBytes, type WantedContent, WrongBytesPause } from '../../src/pipeline/wrong-bytes.js';
+import { isPending } from '../support/flight-harness.js';
 import type { TestImage } from '../support/registry-content.js';
 import { openStage, type Stage } from './stage.js';
 
@@ -94,6 +95,24 @@ describe('pipeline/wrong-bytes', () => {
       image = stage.registry.content.addImage('team/app', 'v1');
     });
     afterEach(() => stage.close());
+
+    it('H10: holds nobody up for having waited for what another was sent', async () => {
+      const { digest } = image.config;
+      const path = `/v2/team/app/blobs/${digest}`;
+      const rule = { kind: 'blob', method: 'GET', reference: digest } as const;
+      for (const _ of [1, 2]) {
+        const held = stage.registry.misbehave(rule, { corruptAt: 3, stall: 'head' });
+        const leader = stage.ask({ path });
+        await held.stalled();
+        const follower = stage.ask({ path, headers: ['Cookie', 'another'] });
+        await isPending(follower);
+        held.release();
+        await Promise.all([leader, follower]);
+      }
+      stage.registry.misbehave(rule, {});
+      const good = await stage.ask({ path, headers: ['Cookie', 'another'] });
+      assert.deepEqual([good.status, good.state], [200, 'ended']);
+    });
 
     for (const kind of ['blob', 'manifest'] as const) {
       it(`H10: asks no more for a ${kind} that keeps coming with other bytes, until the pause is over`, async () => {
