@@ -73,7 +73,8 @@ describe('integration/questions for what is not there', () => {
   async function metricLines(): Promise<number> {
     const { host, port } = proxy.app.admin ?? { host: '', port: 0 };
     const text = await (await fetch(`http://${host}:${port}/metrics`)).text();
-    return text.split('\n').length;
+    // Node's own change with what the collector happens to do.
+    return text.split('\n').filter((line) => line.startsWith('entrepot_')).length;
   }
 
   /** Files below the folder of data, other than the index and the log that is being compacted. */
